@@ -1,0 +1,95 @@
+/* The door of aggregate/: deliveries with their verdicts in, segments and a catalog on disk, rows out.
+ *
+ *   aggregator_add -> live tables -> aggregator_write -> segment files (not yet visible) -> store_commit -> catalog
+ *    one worker each                one worker each                                     one thread: THE commit
+ *
+ * docs/format.md describes what lies on disk. */
+#ifndef AGGREGATE_AGGREGATE_H
+#define AGGREGATE_AGGREGATE_H
+
+#include "base/error.h"
+#include "schemas/dataset.h"
+#include "schemas/delivery.h"
+#include "schemas/position.h"
+#include "schemas/verdict.h"
+
+/* ---- the store -------------------------------------------------------------------------------------------------------------- */
+
+/* A directory: catalog.sqlite, lock, segments/. */
+struct store;
+
+enum store_mode {
+  STORE_READ,  /* any number of readers; the store must exist */
+  STORE_WRITE, /* one writer: made when it is not there, locked (ERROR_RETRY when another holds it), unknown files swept */
+};
+struct store *store_open(const char *dir, enum store_mode mode, struct error *err);
+void store_close(struct store *store);
+
+/* What the catalog knows of inputs and open messages. Arrays and slices are good until store_close. */
+bool store_read_inputs(struct store *store, const struct input_position **out, size_t *count, struct error *err);
+bool store_read_open_messages(struct store *store, bool (*each)(void *context, const struct open_message *message), void *context,
+                              struct error *err);
+
+/* ---- counting --------------------------------------------------------------------------------------------------------------- */
+
+/* One worker's live tables. */
+struct aggregator;
+struct aggregator *aggregator_new(void);
+void aggregator_free(struct aggregator *aggregator);
+/* Counts `count` deliveries (at most LIMIT_STAGE). Copies what it keeps. Allocates nothing but when a table grows. */
+void aggregator_add(struct aggregator *aggregator, const struct delivery *deliveries, const struct verdict *verdicts, size_t count);
+size_t aggregator_bytes(const struct aggregator *aggregator);
+size_t aggregator_rows(const struct aggregator *aggregator);
+
+/* Segment files that were written and fsynced and wait for the commit. */
+struct pending_segments;
+struct pending_segments *pending_segments_new(void);
+void pending_segments_free(struct pending_segments *pending); /* unlinks the files that were not committed */
+
+/* Writes one segment for each dataset that has rows and empties the tables. Workers may do this at the same time, each with its own
+ * `pending`. `writer` (worker number) goes into the segment's header. On failure the tables keep their rows. */
+bool aggregator_write(struct aggregator *aggregator, struct store *store, unsigned writer, struct pending_segments *pending,
+                      struct error *err);
+
+/* Everything that becomes true at once. */
+struct commit {
+  struct pending_segments **pending;
+  size_t pending_count;
+  struct input_position *inputs; /* `id` is filled in for new ones */
+  size_t input_count;
+  const struct open_message *open_messages;
+  size_t open_message_count;
+};
+/* Renames, fsyncs the directory, then ONE transaction. After true a kill loses nothing of it; after false nothing of it is there. */
+bool store_commit(struct store *store, struct commit *commit, struct error *err);
+
+/* ---- reading ---------------------------------------------------------------------------------------------------------------- */
+
+struct query {
+  enum dataset_id dataset;
+  int64_t since_us, until_us; /* event time, [since, until); INT64_MIN and INT64_MAX for no bound */
+};
+
+/* Rows of all live segments merged: sorted by key, one for each key. `each` returns false to stop. Strings are good during the
+ * call. A damaged segment is named in the log, counted in *damaged and left out. */
+bool query_rows(struct store *store, const struct query *query, bool (*each)(void *context, const void *row), void *context,
+                size_t *damaged, struct error *err);
+
+/* As query_rows, but in no order and with equal keys not merged: faster, for sums. */
+bool query_rows_unmerged(struct store *store, const struct query *query, bool (*each)(void *context, const void *row), void *context,
+                         size_t *damaged, struct error *err);
+
+/* Live segments of a dataset, oldest first: path (good during the call), rows, bytes on disk. */
+struct segment_info {
+  const char *path;
+  uint64_t rows, bytes;
+  int64_t from_us, to_us; /* event times inside, [from, to) */
+};
+bool store_each_segment(struct store *store, enum dataset_id dataset, bool (*each)(void *context, const struct segment_info *segment),
+                        void *context, struct error *err);
+
+/* Checks the catalog and every byte of every live segment; calls `each` for each finding. False only when it could not check. */
+bool store_verify(struct store *store, void (*each)(void *context, const char *path, const char *finding), void *context,
+                  struct error *err);
+
+#endif

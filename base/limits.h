@@ -1,0 +1,50 @@
+/* Every limit of what grows, with the reason for its value. Those that a user can set are defaults. */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+/* One line. RFC 5424 receivers take 2 KiB at least, rsyslog 8 KiB by default; a longer one is cut for sampling and counted. */
+#define LIMIT_LINE_BYTES (64u << 10)
+
+/* What one worker takes at once. Half of a common 1 MiB L2: the lines are still there when their records are joined. */
+#define LIMIT_CHUNK_BYTES (512u << 10)
+
+/* Bytes kept before a batch, in which "last message repeated" looks for the line that it repeats. */
+#define LIMIT_LOOKBACK_BYTES (64u << 10)
+
+/* Deliveries that are classified and counted together: enough to hide a cache miss behind the others (measured: 64 is as good
+ * as 256 and keeps the stage in L1). */
+#define LIMIT_STAGE 64u
+
+/* Parts of a join. Fixed, whatever the number of threads, so that what is forgotten depends on the input alone. */
+#define LIMIT_JOIN_SHARDS 16u
+
+/* Memory of the open messages of one input scope (all shards); about 100 k deferred recipients with their replies. */
+#define LIMIT_JOIN_BYTES (64u << 20)
+
+/* Days after which an open message is forgotten: three more than Postfix's default maximal_queue_lifetime. */
+#define LIMIT_JOIN_AGE_DAYS 8
+
+/* Replay window: open messages older than this are kept in the catalog, younger ones are read again from the input. */
+#define LIMIT_REPLAY_SECONDS 600
+#define LIMIT_REPLAY_BYTES (256u << 20)
+
+/* A reply as it is kept: longer ones are cut. RFC 5321 4.5.3.1.5 allows 512 octets a reply line; receivers send several. */
+#define LIMIT_REPLY_BYTES 1024u
+
+/* A template of a reply (its variable parts masked), and an example of it. */
+#define LIMIT_TEMPLATE_BYTES 256u
+
+/* Memory of the live tables of all workers together before they are flushed early. */
+#define LIMIT_TABLE_BYTES (24u << 20)
+
+/* Rows of one frame of a segment: a reader decompresses this much at once (about 1 MiB). */
+#define LIMIT_FRAME_BYTES (1u << 20)
+
+/* Largest frame content and zstd window that a reader believes (window log 23 = 8 MiB). */
+#define LIMIT_FRAME_CONTENT_BYTES (16u << 20)
+#define LIMIT_ZSTD_WINDOW_LOG 23
+
+/* Workers of one process. */
+#define LIMIT_THREADS 64u
+
+#endif

@@ -1,0 +1,267 @@
+/* The door of ingest/: bytes of logs in, deliveries out.
+ *
+ *   source_next -> struct batch -> (split into chunks) -> format->parse -> struct line -> join_take -> struct delivery
+ *      one thread                     any worker                          the worker that owns the line's shard
+ *
+ * A batch is whole lines of one input. Its chunks are parsed in parallel; each line goes to the list of the worker that owns
+ * shard_of(key), and each worker joins its lines in the order of the input. What comes out depends on the input alone, not on
+ * batches, chunks or the number of workers. */
+#ifndef INGEST_INGEST_H
+#define INGEST_INGEST_H
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "schemas/delivery.h"
+#include "schemas/position.h"
+
+/* ---- batches ---------------------------------------------------------------------------------------------------------------- */
+
+/* Whole lines, each ended by '\n', from one input. Good until the next source_next.
+ *
+ *   lookback bytes (earlier lines of the same input) | base ... base+len
+ *
+ * Places inside a batch are `position + offset of the byte`; for files that is the place in the file, for Kafka and stdin a running
+ * count of bytes that the source translates back (source_positions). */
+struct batch {
+  const char *base;
+  size_t len, lookback_len;
+  uint64_t position;         /* of base[0] */
+  uint32_t input;            /* number of the input in its source, from 0, stable during a run */
+  uint32_t scope;            /* inputs whose lines are joined with one another share it: all files, or one Kafka partition */
+  bool is_replay;            /* these lines are in the store already: read only to rebuild the join */
+  int64_t reference_time_us; /* the message's or the file's time: dates without a year are the latest not over a day after it */
+};
+
+/* ---- lines ------------------------------------------------------------------------------------------------------------------ */
+
+enum line_kind {
+  LINE_CLIENT,     /* smtpd, pickup: who handed the message in */
+  LINE_MESSAGE_ID, /* cleanup */
+  LINE_SENDER,     /* qmgr: from=, size=, nrcpt= */
+  LINE_DELIVERY,   /* to=, status= */
+  LINE_REJECT,     /* refused by our own server, with or without a queue id */
+  LINE_EXPIRED,    /* qmgr gave up: every recipient still deferred becomes an expired delivery */
+  LINE_REMOVED,    /* the message's end */
+};
+
+/* One line that says something of a message. All slices point into the batch (or are static) and may be absent. */
+struct line {
+  uint64_t key;      /* line_key(host, queue_id): lines of one message share it */
+  uint64_t position; /* batch.position + offset of the line's first byte */
+  int64_t time_us;
+  uint32_t number; /* of the line in its chunk, from 0, noise counted too */
+  uint32_t times;  /* 1; more for "last message repeated": so many deliveries of this content */
+  enum line_kind kind;
+  struct slice host, instance, service, queue_id;
+  union {
+    struct {
+      struct slice host, ip;
+    } client;
+    struct slice message_id;
+    struct {
+      struct slice address; /* "" is the null sender */
+      uint64_t size_bytes;
+    } sender;
+    struct {
+      struct slice recipient, orig_recipient, relay_host, relay_ip, dsn, stage, reply;
+      int64_t delay_us;
+      enum status status;
+      uint16_t smtp_code;
+    } delivery;
+    struct {
+      struct slice sender, recipient, client_host, client_ip, dsn, stage, reply;
+      uint16_t smtp_code;
+    } reject;
+  };
+};
+
+uint64_t line_key(struct slice host, struct slice queue_id);
+static inline unsigned line_shard(uint64_t key) { return (unsigned)(key >> 60) % LIMIT_JOIN_SHARDS; }
+
+/* Grows only; items are reused from batch to batch. */
+struct line_list {
+  struct line *items;
+  size_t count, cap;
+};
+
+/* ---- counts: every line read ends in exactly one ---------------------------------------------------------------------------- */
+
+enum noise {
+#define NOISE(name, what) NOISE_##name,
+#include "ingest/noise.def"
+#undef NOISE
+  NOISE_COUNT
+};
+struct slice noise_name(enum noise noise);
+
+enum unparsed_reason { UNPARSED_HEADER, UNPARSED_BODY, UNPARSED_TIME, UNPARSED_TOO_LONG, UNPARSED_REASON_COUNT };
+struct slice unparsed_reason_name(enum unparsed_reason reason);
+
+struct line_counts {
+  uint64_t lines, bytes;
+  uint64_t delivery; /* lines that are a delivery or a rejection */
+  uint64_t info;     /* lines that only carry something for the join */
+  uint64_t noise[NOISE_COUNT];
+  uint64_t unparsed[UNPARSED_REASON_COUNT]; /* TIME: absurd times; TOO_LONG: over LIMIT_LINE_BYTES, cut and skipped */
+};
+void line_counts_add(struct line_counts *into, const struct line_counts *more);
+
+/* ---- parsing ---------------------------------------------------------------------------------------------------------------- */
+
+/* How stamps without zone are read, and which times are absurd. */
+struct time_rules {
+  const char *zone; /* an IANA name, or NULL for UTC */
+  int64_t now_us;   /* wall clock: later than a day after it is absurd */
+};
+
+/* One worker's parser: its caches (last stamp, last host), where lines go, what was counted. */
+struct parser {
+  const struct format *format;
+  const struct time_rules *time_rules;
+  struct line_list *lists; /* worker_count of them: lists[line_shard(key) % worker_count] */
+  unsigned worker_count;
+  struct line_counts counts;
+  /* Called for each unparsed line that is not a replay, if set; `line` without its '\n'. */
+  void (*when_unparsed)(void *context, struct slice line, enum unparsed_reason reason, uint64_t position);
+  void *context;
+  void *state; /* of the format; made by format->state_new, freed by format->state_free */
+};
+
+/* A mail server's log. A new one is one file in ingest/ and one line in formats.c. */
+struct format {
+  const char *name;
+  /* Parses [begin, end) of `batch`: whole lines. `lookback` is the first byte that may be looked at (the batch's lookback, or an
+   * earlier chunk of it). Any bytes, any length. */
+  void (*parse)(struct parser *parser, const struct batch *batch, const char *lookback, const char *begin, const char *end);
+  void *(*state_new)(void);
+  void (*state_free)(void *state);
+};
+
+/* By name; NULL when there is none. format_at(i) is NULL behind the last. */
+const struct format *format_find(struct slice name);
+const struct format *format_at(size_t i);
+
+void parser_init(struct parser *parser, const struct format *format, const struct time_rules *rules, unsigned worker_count);
+void parser_deinit(struct parser *parser);
+/* Empties the lists; counts stay. */
+void parser_clear_lines(struct parser *parser);
+
+/* ---- the join --------------------------------------------------------------------------------------------------------------- */
+
+/* Where deliveries gather until they are classified and counted together. */
+struct delivery_stage {
+  struct delivery items[LIMIT_STAGE];
+  size_t count;
+  void (*when_full)(void *context); /* takes the items and sets count to 0 */
+  void *context;
+};
+
+/* Host, instance or service -> the address we send from, or a label. First match wins; absent fields match all; `host` may hold
+ * '*' and '?'. */
+struct source_rule {
+  struct slice host, instance, service, source;
+};
+
+struct join_options {
+  size_t bytes_max;     /* of one scope, all shards */
+  int64_t age_us_max;   /* by event time */
+  int64_t replay_us;    /* replay window: event time ... */
+  uint64_t replay_bytes; /* ... and input bytes; whichever is smaller */
+  const struct source_rule *source_rules;
+  size_t source_rule_count;
+};
+void join_options_init(struct join_options *options); /* the defaults of base/limits.h */
+
+struct join_counts {
+  uint64_t open;     /* messages now open */
+  uint64_t orphans;  /* deliveries without a sender seen */
+  uint64_t forgotten_memory, forgotten_age;
+};
+
+/* The join of one worker: all shards of all scopes that it owns. Not thread-safe. See join.c for the life of a message. */
+struct join;
+struct join *join_new(const struct join_options *options, unsigned worker, unsigned worker_count);
+void join_free(struct join *join);
+
+/* Before the lines of a batch. `scope_name` is kept in open_message.scope. */
+void join_begin(struct join *join, const struct batch *batch, struct slice scope_name);
+
+/* Takes one line of the batch in order. What it makes (a delivery; for LINE_EXPIRED one for each recipient still deferred) is
+ * added to the stage, whose when_full may be called in the midst. Slices of a staged delivery are good until join_release. */
+void join_take(struct join *join, const struct line *line, struct delivery_stage *stage);
+
+/* The stage was processed: memory of messages that ended meanwhile may be used again. Not inside when_full. */
+void join_release(struct join *join);
+
+/* A message from the catalog, at start. False when it is not ours to hold (another worker's shard) or damaged (err set). */
+bool join_restore(struct join *join, uint32_t scope, const struct open_message *message, struct error *err);
+
+/* Before a commit: calls `each` for every open message that is older than the replay window (position of `committed` of its input
+ * less the window; or whose input has ended) and new or changed since the last commit, and for those that were in the catalog and
+ * are closed now. Slices are good during the call. */
+struct input_progress {
+  uint64_t committed; /* in the batch's positions */
+  bool is_ended;      /* will not be read again: keep all of its open messages */
+  uint64_t oldest;    /* out: position of the oldest line of a message that must be read again; committed when there is none */
+};
+void join_checkpoint(struct join *join, struct input_progress *inputs, size_t input_count,
+                     void (*each)(void *context, const struct open_message *message), void *context);
+
+void join_read_counts(const struct join *join, struct join_counts *out);
+
+/* ---- sources ---------------------------------------------------------------------------------------------------------------- */
+
+struct key_value {
+  const char *key, *value;
+};
+
+struct source_options {
+  const char *const *names; /* paths, "-", "kafka://BROKERS/TOPIC" */
+  size_t name_count;
+  bool follow;    /* files: wait for more at the end */
+  bool until_end; /* Kafka: stop at the end of each partition as it was at the start */
+  unsigned parts; /* a batch has up to this many chunks of LIMIT_CHUNK_BYTES */
+  const struct key_value *kafka_properties; /* of librdkafka */
+  size_t kafka_property_count;
+  /* What the store knows; kept by reference until source_free. */
+  const struct input_position *known;
+  size_t known_count;
+};
+
+enum source_state { SOURCE_BATCH, SOURCE_IDLE, SOURCE_END, SOURCE_FAILED };
+
+struct source;
+/* Opens everything that can be opened now; a path that does not exist is an error that names it. */
+struct source *source_new(const struct source_options *options, struct error *err);
+void source_free(struct source *source);
+
+/* The next batch: files one after another in the order given (with follow: as they grow), partitions as messages come. Waits at most
+ * timeout_ms (SOURCE_IDLE then). A batch never crosses a committed position, nor an input.
+ * Plain files are read by the workers: when fill->want is not 0 the batch is only announced; each worker calls source_fill_part,
+ * then one calls source_fill_done, which sets batch->len (0: nothing whole yet, call source_next again). */
+struct batch_fill {
+  int fd;
+  uint64_t offset;
+  char *to;
+  size_t want;
+};
+enum source_state source_next(struct source *source, int timeout_ms, struct batch *batch, struct batch_fill *fill, struct error *err);
+/* Reads part `part` of `parts` of the announced bytes. Returns the bytes read (short only at the end of the file), or -1 with errno. */
+int64_t source_fill_part(const struct batch_fill *fill, unsigned part, unsigned parts);
+bool source_fill_done(struct source *source, struct batch *batch, const int64_t *got, unsigned parts, struct error *err);
+
+/* Inputs seen so far; names of inputs and scopes for messages and the catalog. */
+size_t source_input_count(const struct source *source);
+struct slice source_scope_name(const struct source *source, uint32_t scope);
+/* Whether the input ended for good (a file read to its end without follow; a rotated file read to its end). */
+bool source_input_is_ended(const struct source *source, uint32_t input);
+/* End of the last batch handed out, in batch positions. */
+uint64_t source_input_done(const struct source *source, uint32_t input);
+/* The position for the catalog when everything handed out so far is committed and `oldest` (a batch position) is the oldest line
+ * needed again. False for inputs without position (stdin). Slices are good until source_free. */
+bool source_position(const struct source *source, uint32_t input, uint64_t oldest, struct input_position *out);
+
+/* For progress: bytes read and to be read over all files (0 when not known), as stored on disk. */
+void source_progress(const struct source *source, uint64_t *done_bytes, uint64_t *total_bytes);
+
+#endif

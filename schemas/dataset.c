@@ -1,0 +1,127 @@
+/* The functions of every dataset, expanded by row_functions.h, and the table of datasets. See dataset.h. */
+#include "schemas/dataset.h"
+
+#include <inttypes.h>
+
+#include "base/json.h"
+
+static inline void encode_u32(struct buf *out, const uint32_t *value) { msgpack_write_u64(out, *value); }
+static inline void encode_u64(struct buf *out, const uint64_t *value) { msgpack_write_u64(out, *value); }
+static inline void encode_str(struct buf *out, const struct slice *value) { msgpack_write_str(out, *value); }
+static inline uint32_t hist_used(const struct histogram *value) {
+  uint32_t used = HISTOGRAM_BUCKETS;
+  while (used && !value->count[used - 1]) used--;
+  return used;
+}
+static inline void encode_hist(struct buf *out, const struct histogram *value) {
+  uint32_t used = hist_used(value);
+  msgpack_write_array(out, used);
+  for (uint32_t i = 0; i < used; i++) msgpack_write_u64(out, value->count[i]);
+}
+
+static inline bool decode_u64(struct msgpack_reader *from, uint64_t *value) { return msgpack_read_u64(from, value); }
+static inline bool decode_u32(struct msgpack_reader *from, uint32_t *value) {
+  uint64_t wide;
+  if (!msgpack_read_u64(from, &wide) || wide > UINT32_MAX) return false;
+  *value = (uint32_t)wide;
+  return true;
+}
+static inline bool decode_str(struct msgpack_reader *from, struct slice *value) { return msgpack_read_str(from, value); }
+static inline bool decode_hist(struct msgpack_reader *from, struct histogram *value) {
+  uint32_t used;
+  if (!msgpack_read_array(from, &used) || used > HISTOGRAM_BUCKETS) return false;
+  for (uint32_t i = 0; i < used; i++)
+    if (!msgpack_read_u64(from, &value->count[i])) return false;
+  memset(value->count + used, 0, (HISTOGRAM_BUCKETS - used) * sizeof value->count[0]);
+  return true;
+}
+
+static inline int compare_u32(const uint32_t *a, const uint32_t *b) { return (*a > *b) - (*a < *b); }
+static inline int compare_u64(const uint64_t *a, const uint64_t *b) { return (*a > *b) - (*a < *b); }
+static inline int compare_str(const struct slice *a, const struct slice *b) { return slice_compare(*a, *b); }
+
+static inline void merge_sum_u64(uint64_t *into, const uint64_t *value) { *into += *value; }
+static inline void merge_min_u64(uint64_t *into, const uint64_t *value) { *into = *value < *into ? *value : *into; }
+static inline void merge_max_u64(uint64_t *into, const uint64_t *value) { *into = *value > *into ? *value : *into; }
+static inline void merge_least_str(struct slice *into, const struct slice *value) {
+  if (slice_compare(*value, *into) < 0) *into = *value;
+}
+static inline void merge_sum_hist(struct histogram *into, const struct histogram *value) {
+  for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) into->count[i] += value->count[i];
+}
+
+static inline void json_u32(struct buf *out, const uint32_t *value) { buf_printf(out, "%" PRIu32, *value); }
+static inline void json_u64(struct buf *out, const uint64_t *value) { buf_printf(out, "%" PRIu64, *value); }
+static inline void json_str(struct buf *out, const struct slice *value) { json_write_string(out, *value); }
+static inline void json_hist(struct buf *out, const struct histogram *value) {
+  uint32_t used = hist_used(value);
+  buf_append_byte(out, '[');
+  for (uint32_t i = 0; i < used; i++) buf_printf(out, "%s%" PRIu64, i ? "," : "", value->count[i]);
+  buf_append_byte(out, ']');
+}
+
+/* RFC 4180: quoted when it holds a quote, a comma or a line end. */
+static void csv_str(struct buf *out, const struct slice *value) {
+  bool is_plain = true;
+  for (size_t i = 0; i < value->len && is_plain; i++) is_plain = !strchr("\",\r\n", value->ptr[i]) || !value->ptr[i];
+  if (is_plain) {
+    buf_append_slice(out, *value);
+    return;
+  }
+  buf_append_byte(out, '"');
+  for (size_t i = 0; i < value->len; i++) {
+    if (value->ptr[i] == '"') buf_append_byte(out, '"');
+    buf_append_byte(out, value->ptr[i]);
+  }
+  buf_append_byte(out, '"');
+}
+#define csv_u32 json_u32
+#define csv_u64 json_u64
+/* One field, the JSON array quoted. */
+static void csv_hist(struct buf *out, const struct histogram *value) {
+  buf_append_byte(out, '"');
+  json_hist(out, value);
+  buf_append_byte(out, '"');
+}
+
+#define ROW traffic
+#define ROW_DEF "schemas/traffic.def"
+#include "schemas/row_functions.h"
+
+#define ROW relays
+#define ROW_DEF "schemas/relays.def"
+#include "schemas/row_functions.h"
+
+#define ROW replies
+#define ROW_DEF "schemas/replies.def"
+#include "schemas/row_functions.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+const struct dataset DATASETS[DATASET_COUNT] = {
+#define DATASET(dataset, since, text)                 \
+  [DATASET_##dataset] = {.name = #dataset,            \
+                         .version = since,            \
+                         .what = text,                \
+                         .columns = dataset##_columns, \
+                         .column_count = COUNT_OF(dataset##_columns), \
+                         .key_count = dataset##_key_count, \
+                         .row_size = sizeof(struct dataset##_row), \
+                         .encode = dataset##_encode,  \
+                         .decode = dataset##_decode,  \
+                         .compare = dataset##_compare, \
+                         .merge = dataset##_merge,    \
+                         .write_json = dataset##_write_json, \
+                         .write_csv = dataset##_write_csv},
+#include "schemas/datasets.def"
+#undef DATASET
+};
+
+const struct dataset *dataset_find(struct slice name) {
+  for (size_t i = 0; i < DATASET_COUNT; i++)
+    if (slice_equal(slice_from_cstr(DATASETS[i].name), name)) return &DATASETS[i];
+  return NULL;
+}
+
+void dataset_write_csv_header(const struct dataset *dataset, struct buf *out) {
+  for (size_t i = 0; i < dataset->column_count; i++) buf_printf(out, "%s%s", i ? "," : "", dataset->columns[i].name);
+}

@@ -1,0 +1,87 @@
+/* The rows of the datasets, expanded from their .def lists: struct, MessagePack, JSON, CSV, order and merging.
+ *
+ * A row in a segment is its columns one after another as MessagePack values, no array header around them:
+ *
+ *   traffic:  ce 01c2..   a3 "out"   a0   ab "example.com"  ...  2a   cd 0fa0   93 00 02 01
+ *             minute      direction  source  sender_domain       count bytes    delay (trailing zero buckets left out)
+ *
+ * Strings are valid UTF-8, so that any msgpack library reads them. */
+#ifndef SCHEMAS_DATASET_H
+#define SCHEMAS_DATASET_H
+
+#include "base/msgpack.h"
+#include "schemas/histogram.h"
+#include "schemas/words.h"
+
+enum column_type { COLUMN_u32, COLUMN_u64, COLUMN_str, COLUMN_hist };
+
+/* key: rows with equal keys are one row. sum, min, max, least (the smaller string): how their values become one. */
+enum column_kind { COLUMN_key, COLUMN_sum, COLUMN_min, COLUMN_max, COLUMN_least };
+
+struct column {
+  const char *name;
+  enum column_type type;
+  enum column_kind kind;
+  size_t offset; /* of the value in the row's struct */
+  const char *what;
+};
+
+enum dataset_id {
+#define DATASET(name, version, what) DATASET_##name,
+#include "schemas/datasets.def"
+#undef DATASET
+  DATASET_COUNT
+};
+
+#define COLUMN_TYPE_u32 uint32_t
+#define COLUMN_TYPE_u64 uint64_t
+#define COLUMN_TYPE_str struct slice
+#define COLUMN_TYPE_hist struct histogram
+#define COLUMN(name, type, kind, what) COLUMN_TYPE_##type name;
+
+/* Strings of a row are views; who filled the row says until when they are good. */
+struct traffic_row {
+#include "schemas/traffic.def"
+};
+struct relays_row {
+#include "schemas/relays.def"
+};
+struct replies_row {
+#include "schemas/replies.def"
+};
+#undef COLUMN
+
+/* Room for a row of any dataset. */
+union any_row {
+#define DATASET(name, version, what) struct name##_row name;
+#include "schemas/datasets.def"
+#undef DATASET
+};
+
+struct dataset {
+  const char *name;
+  unsigned version; /* written to segments as "name/version"; a reader refuses what it does not know */
+  const char *what;
+  const struct column *columns; /* keys first */
+  size_t column_count, key_count, row_size;
+
+  /* Appends the row. Rows of equal content are equal bytes. */
+  void (*encode)(const void *row, struct buf *out);
+  /* Takes one row off the front; false when the bytes are no such row. Strings point into the bytes. */
+  bool (*decode)(struct msgpack_reader *from, void *row);
+  /* Order by the key columns: numbers by value, strings by byte. */
+  int (*compare)(const void *a, const void *b);
+  /* Adds the values of `row`, whose keys are equal, to `into`. */
+  void (*merge)(void *into, const void *row);
+  /* One JSON object without newline; one CSV record (RFC 4180) without line end, and its header. */
+  void (*write_json)(const void *row, struct buf *out);
+  void (*write_csv)(const void *row, struct buf *out);
+};
+
+extern const struct dataset DATASETS[DATASET_COUNT];
+
+/* By name; NULL when there is none. */
+const struct dataset *dataset_find(struct slice name);
+void dataset_write_csv_header(const struct dataset *dataset, struct buf *out);
+
+#endif
