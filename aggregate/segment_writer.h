@@ -1,0 +1,28 @@
+/* Writes one segment: rows in ascending key order, each key once.
+ *
+ *   segment_writer_new -> segment_writer_add ... -> segment_writer_finish -> pending_segments -> store_commit
+ *    temporary file        encodes, and            fsync                     (not yet visible)
+ *                          compresses by frames
+ *
+ * Several threads may write segments of one store at the same time, each with a writer of its own; a writer is for one thread. */
+#ifndef AGGREGATE_SEGMENT_WRITER_H
+#define AGGREGATE_SEGMENT_WRITER_H
+
+#include "aggregate/aggregate.h"
+
+struct segment_writer;
+
+/* Makes a temporary file in the store's segments directory. `writer` (a worker's number) goes into the header. NULL: see err. */
+struct segment_writer *segment_writer_new(struct store *store, const struct dataset *dataset, unsigned writer, struct error *err);
+
+/* Appends a row, a struct of the dataset; nothing of it is kept by reference. After false only segment_writer_abort may follow. */
+bool segment_writer_add(struct segment_writer *w, const void *row, struct error *err);
+
+/* Writes what is left, fsyncs the file and hands it to `pending`. Frees `w`, also on failure (then the file is gone). A segment
+ * without rows leaves no file and adds nothing to `pending`. */
+bool segment_writer_finish(struct segment_writer *w, struct pending_segments *pending, struct error *err);
+
+/* Unlinks the file and frees. */
+void segment_writer_abort(struct segment_writer *w);
+
+#endif
