@@ -17,7 +17,7 @@ struct classifier;
 
 struct classifier_options {
   const char *rules_dir; /* a directory of rule files used instead of those built in; NULL: built in */
-  bool skip_examples;    /* do not run the rules' examples */
+  bool data_only;        /* only advice, blocklists and providers are wanted: rules are not compiled (report, doctor) */
 };
 
 /* Loads, compiles, runs every example. NULL with err naming file, line, rule and example. */

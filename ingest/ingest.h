@@ -252,6 +252,7 @@ bool source_fill_done(struct source *source, struct batch *batch, const int64_t 
 
 /* Inputs seen so far; names of inputs and scopes for messages and the catalog. */
 size_t source_input_count(const struct source *source);
+size_t source_scope_count(const struct source *source);
 struct slice source_scope_name(const struct source *source, uint32_t scope);
 /* Whether the input ended for good (a file read to its end without follow; a rotated file read to its end). */
 bool source_input_is_ended(const struct source *source, uint32_t input);

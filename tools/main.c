@@ -21,8 +21,7 @@ static void print_help(FILE *out) {
           "       bouncemill COMMAND --help | bouncemill --version\n\n"
           "Reads the delivery logs of mail servers and tells why mail is refused, by whom, and what to do.\n\n");
   for (size_t i = 0; i < COMMAND_COUNT; i++) fprintf(out, "  %-10s %s\n", COMMANDS[i].name, COMMANDS[i].what);
-  fprintf(out,
-          "\nExit codes: 0 ok, 1 findings or partial, 2 usage or configuration, 3 input or I/O, 75 try again.\n");
+  fprintf(out, "\nExit codes: 0 ok, 1 findings or partial, 2 usage or configuration, 3 input or I/O, 75 try again.\n");
 }
 
 int main(int argc, char **argv) {

@@ -1,0 +1,247 @@
+/* The pipeline's phases for each batch, and when it commits. See pipeline.h; the commit itself is in commit.c. */
+#include "tools/pipeline.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "tools/pipeline_internal.h"
+#include "tools/progress.h"
+
+/* Below this a batch is not worth waking the team for: one thread does all of it. */
+#define SOLO_BATCH_BYTES (32u << 10)
+/* How long to wait for a batch when nothing comes, so that flushes and signals are seen in time. */
+#define IDLE_WAIT_MS 50
+
+static void classify_and_count(void *context) {
+  struct worker *worker = context;
+  struct delivery_stage *stage = &worker->stage;
+  classify_deliveries(worker->classify, stage->items, stage->count, worker->verdicts);
+  aggregator_add(worker->aggregator, stage->items, worker->verdicts, stage->count);
+  worker->deliveries += stage->count;
+  stage->count = 0;
+  worker->has_flushed_stage = true;
+}
+
+/* ---- phases: each runs as work(pipeline, worker number) ------------------------------------------------------------------------ */
+
+static void phase_fill(void *context, unsigned number) {
+  struct pipeline *p = context;
+  p->workers[number].filled = source_fill_part(&p->fill, number, p->worker_count);
+}
+
+static void phase_parse(void *context, unsigned number) {
+  struct pipeline *p = context;
+  struct worker *worker = &p->workers[number];
+  parser_clear_lines(&worker->parser);
+  const char *lookback = p->batch.base - p->batch.lookback_len;
+  p->options.format->parse(&worker->parser, &p->batch, lookback, worker->chunk_begin, worker->chunk_end);
+}
+
+static void phase_join(void *context, unsigned number) {
+  struct pipeline *p = context;
+  struct worker *worker = &p->workers[number];
+  join_begin(worker->join, &p->batch, source_scope_name(p->source, p->batch.scope));
+  for (unsigned chunk = 0; chunk < p->worker_count; chunk++) {
+    const struct line_list *lines = &p->workers[chunk].parser.lists[number];
+    for (size_t i = 0; i < lines->count; i++) {
+      join_take(worker->join, &lines->items[i], &worker->stage);
+      if (!worker->has_flushed_stage) continue;
+      join_release(worker->join);
+      worker->has_flushed_stage = false;
+    }
+  }
+  /* Staged deliveries point into the batch. */
+  if (worker->stage.count) classify_and_count(worker);
+  join_release(worker->join);
+  worker->has_flushed_stage = false;
+}
+
+/* Every worker's share one after another, on this thread. */
+static void run_solo(struct pipeline *p, void (*work)(void *context, unsigned worker)) {
+  for (unsigned i = 0; i < p->worker_count; i++) work(p, i);
+}
+
+/* One chunk for each worker, cut behind a newline; some may be empty. */
+static void cut_chunks(struct pipeline *p) {
+  const char *at = p->batch.base, *end = p->batch.base + p->batch.len;
+  for (unsigned i = 0; i < p->worker_count; i++) {
+    const char *cut = p->batch.base + p->batch.len / p->worker_count * (i + 1);
+    if (i + 1 == p->worker_count || cut >= end)
+      cut = end;
+    else if (cut <= at)
+      cut = at;
+    else
+      cut = (const char *)memchr(cut, '\n', (size_t)(end - cut)) + 1; /* there is one: a batch ends with it */
+    p->workers[i].chunk_begin = at;
+    p->workers[i].chunk_end = cut;
+    at = cut;
+  }
+}
+
+static void process_batch(struct pipeline *p) {
+  cut_chunks(p);
+  if (p->batch.len < SOLO_BATCH_BYTES) {
+    run_solo(p, phase_parse);
+    run_solo(p, phase_join);
+  } else {
+    team_run(p->team, phase_parse, p);
+    team_run(p->team, phase_join, p);
+  }
+  pipeline_remember_inputs(p, p->batch.input + 1);
+  p->committed[p->batch.input].is_replaying = p->batch.is_replay;
+  if (!p->batch.is_replay) p->has_uncommitted = true;
+}
+
+/* ---- driving ------------------------------------------------------------------------------------------------------------------ */
+
+static bool is_flush_due(const struct pipeline *p, int64_t now_us) {
+  if (p->has_uncommitted && now_us - p->committed_at_us >= p->options.flush_interval_us) return true;
+  size_t bytes = 0;
+  for (unsigned i = 0; i < p->worker_count; i++) bytes += aggregator_bytes(p->workers[i].aggregator);
+  return bytes > LIMIT_TABLE_BYTES;
+}
+
+/* Takes one step: a batch, or a wait for one. *is_over is set at the end of all sources. */
+static bool take_batch(struct pipeline *p, bool *is_over, struct error *err) {
+  p->fill.want = 0;
+  switch (source_next(p->source, IDLE_WAIT_MS, &p->batch, &p->fill, err)) {
+    case SOURCE_FAILED: return false;
+    case SOURCE_IDLE: return true;
+    case SOURCE_END: *is_over = true; return true;
+    case SOURCE_BATCH: break;
+  }
+  if (p->fill.want) {
+    int64_t got[LIMIT_THREADS];
+    team_run(p->team, phase_fill, p);
+    for (unsigned i = 0; i < p->worker_count; i++) got[i] = p->workers[i].filled;
+    if (!source_fill_done(p->source, &p->batch, got, p->worker_count, err)) return false;
+  }
+  if (p->batch.len) process_batch(p);
+  return true;
+}
+
+bool pipeline_run(struct pipeline *p, bool (*should_stop)(void *context), void *context, struct error *err) {
+  struct progress progress;
+  progress_init(&progress, p->options.show_progress);
+  bool is_over = false, is_done = true;
+  p->committed_at_us = clock_monotonic_us();
+  while (is_done && !is_over && !should_stop(context)) {
+    is_done = take_batch(p, &is_over, err);
+    int64_t now_us = clock_monotonic_us();
+    if (is_done && is_flush_due(p, now_us)) is_done = pipeline_commit(p, err);
+    if (progress_is_due(&progress, now_us)) {
+      uint64_t done_bytes, total_bytes;
+      source_progress(p->source, &done_bytes, &total_bytes);
+      progress_show(&progress, now_us, done_bytes, total_bytes);
+    }
+  }
+  progress_deinit(&progress);
+  /* What was read before an input failed is whole lines, and counts. */
+  struct error commit_err = {0};
+  if (p->is_commit_broken || pipeline_commit(p, &commit_err)) return is_done;
+  if (is_done) *err = commit_err;
+  return false;
+}
+
+void pipeline_summarize(const struct pipeline *p, struct pipeline_summary *out) {
+  *out = (struct pipeline_summary){.flushes = p->flushes};
+  for (unsigned i = 0; i < p->worker_count; i++) {
+    const struct worker *worker = &p->workers[i];
+    struct join_counts join;
+    struct classify_counts classify;
+    line_counts_add(&out->lines, &worker->parser.counts);
+    join_read_counts(worker->join, &join);
+    classify_read_counts(worker->classify, &classify);
+    out->join.open += join.open;
+    out->join.orphans += join.orphans;
+    out->join.forgotten_memory += join.forgotten_memory;
+    out->join.forgotten_age += join.forgotten_age;
+    out->classify.replies += classify.replies;
+    out->classify.cache_hits += classify.cache_hits;
+    out->classify.scans += classify.scans;
+    out->classify.unclassified += classify.unclassified;
+    out->deliveries += worker->deliveries;
+  }
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------------------------- */
+
+struct restore {
+  struct pipeline *pipeline;
+  struct error *err;
+};
+
+static bool restore_message(void *context, const struct open_message *message) {
+  struct restore *restore = context;
+  struct pipeline *p = restore->pipeline;
+  for (uint32_t scope = 0; scope < source_scope_count(p->source); scope++) {
+    if (!slice_equal(source_scope_name(p->source, scope), message->scope)) continue;
+    for (unsigned i = 0; i < p->worker_count; i++) {
+      if (join_restore(p->workers[i].join, scope, message, restore->err)) return true;
+      if (restore->err->kind) return false;
+    }
+  }
+  return true; /* of an input that this run does not read: it stays in the catalog */
+}
+
+static bool open_worker(struct pipeline *p, unsigned number, struct error *err) {
+  struct worker *worker = &p->workers[number];
+  parser_init(&worker->parser, p->options.format, &p->options.time_rules, p->worker_count);
+  worker->join = join_new(&p->options.join, number, p->worker_count);
+  worker->aggregator = aggregator_new();
+  worker->stage.when_full = classify_and_count;
+  worker->stage.context = worker;
+  worker->classify = classify_context_new(p->classifier, err);
+  return worker->classify != NULL;
+}
+
+/* Positions first: the sources need them to know what is new. */
+static bool open_rooms(struct pipeline *p, struct error *err) {
+  p->store = store_open(p->options.store_dir, STORE_WRITE, err);
+  if (!p->store) return false;
+  if (!store_read_inputs(p->store, &p->options.source.known, &p->options.source.known_count, err)) return false;
+  p->classifier = classifier_new(&(struct classifier_options){0}, err);
+  if (!p->classifier) return false;
+  p->options.source.parts = p->worker_count;
+  p->source = source_new(&p->options.source, err);
+  if (!p->source) return false;
+  p->team = team_new(p->worker_count, err);
+  if (!p->team) return false;
+  for (unsigned i = 0; i < p->worker_count; i++)
+    if (!open_worker(p, i, err)) return false;
+  struct error restore_err = {0};
+  struct restore restore = {p, &restore_err};
+  if (!store_read_open_messages(p->store, restore_message, &restore, err)) return false;
+  if (restore_err.kind) *err = restore_err;
+  return !restore_err.kind;
+}
+
+struct pipeline *pipeline_new(const struct pipeline_options *options, struct error *err) {
+  struct pipeline *p = memory_zeroed(sizeof *p);
+  p->options = *options;
+  p->worker_count = options->threads;
+  p->workers = memory_zeroed(p->worker_count * sizeof *p->workers);
+  if (open_rooms(p, err)) return p;
+  pipeline_free(p);
+  return NULL;
+}
+
+void pipeline_free(struct pipeline *p) {
+  if (!p) return;
+  team_free(p->team);
+  for (unsigned i = 0; i < p->worker_count; i++) {
+    struct worker *worker = &p->workers[i];
+    if (worker->parser.format) parser_deinit(&worker->parser);
+    join_free(worker->join);
+    classify_context_free(worker->classify);
+    aggregator_free(worker->aggregator);
+  }
+  pipeline_commit_deinit(p);
+  source_free(p->source);
+  classifier_free(p->classifier);
+  store_close(p->store);
+  free(p->workers);
+  free(p);
+}

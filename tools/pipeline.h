@@ -1,0 +1,46 @@
+/* The only place where ingest, classify and aggregate meet: batches of lines in, commits of the store out.
+ *
+ *   source -> [ fill | parse | join, classify, count ] -> ... -> [ write segments ] -> commit
+ *               \______ every worker its share ______/            every worker        one
+ *
+ * One thread drives; the phases in brackets run on all workers at once (team.h). A batch is cut into one chunk a worker to be parsed;
+ * each worker then joins the lines of its own shards, chunk after chunk, so the order within a message is that of the input. */
+#ifndef TOOLS_PIPELINE_H
+#define TOOLS_PIPELINE_H
+
+#include "aggregate/aggregate.h"
+#include "classify/classify.h"
+#include "ingest/ingest.h"
+
+struct pipeline_options {
+  const char *store_dir;
+  const struct format *format;
+  struct time_rules time_rules;
+  unsigned threads;
+  int64_t flush_interval_us;
+  struct source_options source; /* names, follow, until_end, Kafka properties; the rest is filled in */
+  struct join_options join;
+  bool show_progress; /* a line on stderr, rewritten in place */
+};
+
+/* What a run did, for its last words. */
+struct pipeline_summary {
+  struct line_counts lines;
+  struct join_counts join;
+  struct classify_counts classify;
+  uint64_t deliveries; /* counted into the store */
+  uint64_t flushes;
+};
+
+struct pipeline;
+
+/* Opens store, classifier and sources and brings the join back to where the store's positions are. NULL with err. */
+struct pipeline *pipeline_new(const struct pipeline_options *options, struct error *err);
+void pipeline_free(struct pipeline *pipeline);
+
+/* Works until the sources end, or until `should_stop` says so (asked between batches); then commits what is there. */
+bool pipeline_run(struct pipeline *pipeline, bool (*should_stop)(void *context), void *context, struct error *err);
+
+void pipeline_summarize(const struct pipeline *pipeline, struct pipeline_summary *out);
+
+#endif

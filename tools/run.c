@@ -1,0 +1,224 @@
+/* `bouncemill run`: options and configuration in, the pipeline at work, its last words on stderr. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "tools/command.h"
+#include "tools/config.h"
+#include "tools/pipeline.h"
+
+#define FLUSH_INTERVAL_S_DEFAULT 10.0
+
+static const char HELP[] =
+    "usage: bouncemill run [OPTION]... SOURCE...\n\n"
+    "Reads SOURCE..., joins the lines of each message, classifies every deferral and rejection,\n"
+    "counts, and writes the store. Started again it goes on where the store's positions are.\n\n"
+    "A SOURCE is\n"
+    "  PATH                    a log file, plain, .gz or .zst\n"
+    "  -                       standard input (has no position: read twice is counted twice)\n"
+    "  kafka://BROKERS/TOPIC   all partitions of a topic; BROKERS is host:port[,host:port...]\n\n"
+    "  -s, --store DIR         the store; made when it is not there (default: ./store)\n"
+    "  -f, --format NAME       how the lines are read: postfix (default)\n"
+    "      --follow            files: wait for more lines, through rotation and copytruncate\n"
+    "      --until-end         Kafka: stop at the end of each partition as it is at the start\n"
+    "  -t, --threads N         worker threads, 1 to 64 (default: the machine's processors, at most 8)\n"
+    "      --flush-interval S  seconds between commits, such as 10 or 0.02 (default: 10)\n"
+    "      --zone NAME         time zone of stamps that name none, such as Europe/Berlin\n"
+    "                          (default: UTC)\n"
+    "  -X KEY=VALUE            any property of librdkafka; may be given often\n"
+    "  -c, --config FILE       settings in YAML; options given here win\n"
+    "      --check-config      read options and configuration, say what is wrong, do nothing\n"
+    "      --no-progress       no progress line on a terminal\n"
+    "  -v, --verbose           log each flush\n"
+    "  -h, --help              this text\n\n"
+    "Exit codes: 0 ok, 2 usage or configuration, 3 input or I/O, 75 another run writes the store.\n";
+
+struct run_options {
+  struct config config; /* the command line is laid over the file */
+  const char *config_path;
+  bool is_check, has_no_progress, is_verbose;
+};
+
+static bool take_property(struct run_options *options, char *text) {
+  char *equals = strchr(text, '=');
+  if (!equals || equals == text || options->config.kafka_count == CONFIG_LIST_MAX) return false;
+  *equals = '\0';
+  options->config.kafka[options->config.kafka_count++] = (struct key_value){text, equals + 1};
+  return true;
+}
+
+enum { OPTION_FOLLOW = 256, OPTION_UNTIL_END, OPTION_FLUSH, OPTION_ZONE, OPTION_CHECK, OPTION_NO_PROGRESS };
+
+static const struct option LONG_OPTIONS[] = {{"store", required_argument, NULL, 's'},
+                                             {"format", required_argument, NULL, 'f'},
+                                             {"follow", no_argument, NULL, OPTION_FOLLOW},
+                                             {"until-end", no_argument, NULL, OPTION_UNTIL_END},
+                                             {"threads", required_argument, NULL, 't'},
+                                             {"flush-interval", required_argument, NULL, OPTION_FLUSH},
+                                             {"zone", required_argument, NULL, OPTION_ZONE},
+                                             {"config", required_argument, NULL, 'c'},
+                                             {"check-config", no_argument, NULL, OPTION_CHECK},
+                                             {"no-progress", no_argument, NULL, OPTION_NO_PROGRESS},
+                                             {"verbose", no_argument, NULL, 'v'},
+                                             {"help", no_argument, NULL, 'h'},
+                                             {0}};
+static const char SHORT_OPTIONS[] = ":s:f:t:X:c:vh";
+
+/* Takes one option; EXIT_OK or the exit code of the complaint. */
+static int take_option(struct run_options *options, int option, char *value) {
+  struct config *config = &options->config;
+  switch (option) {
+    case 's': config->store = value; break;
+    case 'f': config->format = value; break;
+    case 'c': break; /* read before the others */
+    case 'v': options->is_verbose = true; break;
+    case OPTION_ZONE: config->zone = value; break;
+    case OPTION_FOLLOW: config->follow = true; break;
+    case OPTION_UNTIL_END: config->until_end = true; break;
+    case OPTION_CHECK: options->is_check = true; break;
+    case OPTION_NO_PROGRESS: options->has_no_progress = true; break;
+    case 't':
+      if (!config_parse_unsigned(slice_from_cstr(value), 1, LIMIT_THREADS, &config->threads))
+        return command_usage("run", "--threads needs a number from 1 to %u, not '%s'", LIMIT_THREADS, value);
+      break;
+    case OPTION_FLUSH:
+      if (!config_parse_seconds(slice_from_cstr(value), &config->flush_interval_s))
+        return command_usage("run", "--flush-interval needs seconds from 0 to 86400, not '%s'", value);
+      break;
+    case 'X':
+      if (!take_property(options, value)) return command_usage("run", "-X needs KEY=VALUE, not '%s'", value);
+      break;
+    default: return EXIT_USAGE;
+  }
+  return EXIT_OK;
+}
+
+/* Finds --config and reads it; then lays the other options over it. *is_help is set when --help was asked for. */
+static int read_options(struct run_options *options, int argc, char **argv, bool *is_help) {
+  struct error err = {0};
+  for (int pass = 0; pass < 2; pass++) {
+    optind = 0;
+    for (int option; (option = getopt_long(argc, argv, SHORT_OPTIONS, LONG_OPTIONS, NULL)) != -1;) {
+      if (option == ':') return command_usage("run", "option '%s' needs a value", argv[optind - 1]);
+      if (option == '?') return command_usage("run", "unknown option '%s'", argv[optind - 1]);
+      if (option == 'h') *is_help = true;
+      if (*is_help) return EXIT_OK;
+      if (pass == 0 && option == 'c') options->config_path = optarg;
+      if (pass == 0) continue;
+      int code = take_option(options, option, optarg);
+      if (code) return code;
+    }
+    if (pass == 0 && options->config_path && !config_read(&options->config, options->config_path, &err)) return command_fail(&err);
+  }
+  if (optind < argc) options->config.input_count = 0; /* sources on the command line stand for those of the file */
+  for (; optind < argc; optind++) {
+    if (options->config.input_count == CONFIG_LIST_MAX) return command_usage("run", "over %d sources", CONFIG_LIST_MAX);
+    options->config.inputs[options->config.input_count++] = argv[optind];
+  }
+  if (!options->config.input_count) return command_usage("run", "no SOURCE given");
+  return EXIT_OK;
+}
+
+static unsigned default_threads(void) {
+  long count = sysconf(_SC_NPROCESSORS_ONLN);
+  return count < 1 ? 1 : count > 8 ? 8 : (unsigned)count;
+}
+
+static int make_pipeline_options(const struct run_options *options, struct pipeline_options *out) {
+  const struct config *config = &options->config;
+  *out = (struct pipeline_options){.store_dir = config->store ? config->store : "store",
+                                   .threads = config->threads ? config->threads : default_threads(),
+                                   .show_progress = !options->has_no_progress && !options->is_verbose};
+  const char *format = config->format ? config->format : "postfix";
+  out->format = format_find(slice_from_cstr(format));
+  if (!out->format) return command_usage("run", "unknown format '%s'", format);
+  double interval_s = config->flush_interval_s >= 0 ? config->flush_interval_s : FLUSH_INTERVAL_S_DEFAULT;
+  out->flush_interval_us = (int64_t)(interval_s * 1e6);
+  out->time_rules = (struct time_rules){.zone = config->zone, .now_us = clock_wall_us()};
+  join_options_init(&out->join);
+  if (config->join_bytes) out->join.bytes_max = config->join_bytes;
+  if (config->join_age_days) out->join.age_us_max = (int64_t)config->join_age_days * SECONDS_PER_DAY * US_PER_SECOND;
+  out->join.source_rules = config->sources;
+  out->join.source_rule_count = config->source_count;
+  out->source = (struct source_options){.names = config->inputs,
+                                        .name_count = config->input_count,
+                                        .follow = config->follow,
+                                        .until_end = config->until_end,
+                                        .kafka_properties = config->kafka,
+                                        .kafka_property_count = config->kafka_count};
+  return EXIT_OK;
+}
+
+static void log_summary(const struct pipeline_summary *summary, double elapsed_s) {
+  const struct line_counts *lines = &summary->lines;
+  uint64_t noise = 0, unparsed = 0;
+  for (unsigned i = 0; i < NOISE_COUNT; i++) noise += lines->noise[i];
+  for (unsigned i = 0; i < UNPARSED_REASON_COUNT; i++) unparsed += lines->unparsed[i];
+  log_event(LOG_INFO, "done",
+            "lines=%" PRIu64 " bytes=%" PRIu64 " delivery_lines=%" PRIu64 " info_lines=%" PRIu64 " noise_lines=%" PRIu64
+            " unparsed_lines=%" PRIu64 " deliveries=%" PRIu64 " seconds=%.3f",
+            lines->lines, lines->bytes, lines->delivery, lines->info, noise, unparsed, summary->deliveries, elapsed_s);
+  if (unparsed) {
+    log_event(LOG_WARNING, "unparsed", "header=%" PRIu64 " body=%" PRIu64 " time=%" PRIu64 " too_long=%" PRIu64,
+              lines->unparsed[UNPARSED_HEADER], lines->unparsed[UNPARSED_BODY], lines->unparsed[UNPARSED_TIME],
+              lines->unparsed[UNPARSED_TOO_LONG]);
+  }
+  log_event(LOG_INFO, "joined", "open=%" PRIu64 " orphans=%" PRIu64 " forgotten_memory=%" PRIu64 " forgotten_age=%" PRIu64,
+            summary->join.open, summary->join.orphans, summary->join.forgotten_memory, summary->join.forgotten_age);
+  log_event(LOG_INFO, "classified", "replies=%" PRIu64 " cache_hits=%" PRIu64 " unclassified=%" PRIu64, summary->classify.replies,
+            summary->classify.cache_hits, summary->classify.unclassified);
+}
+
+/* SIGINT and SIGTERM are read from a descriptor between batches: no handler, no global. */
+static int open_signals(void) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  sigprocmask(SIG_BLOCK, &signals, NULL);
+  return signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static bool has_signal(void *context) {
+  struct signalfd_siginfo info;
+  return read(*(const int *)context, &info, sizeof info) == (ssize_t)sizeof info;
+}
+
+static int run_pipeline(const struct pipeline_options *options) {
+  struct error err = {0};
+  int64_t begun_us = clock_monotonic_us();
+  int signals = open_signals();
+  struct pipeline *pipeline = pipeline_new(options, &err);
+  bool is_done = pipeline && pipeline_run(pipeline, has_signal, &signals, &err);
+  if (pipeline) {
+    struct pipeline_summary summary;
+    pipeline_summarize(pipeline, &summary);
+    log_summary(&summary, (double)(clock_monotonic_us() - begun_us) / 1e6);
+  }
+  pipeline_free(pipeline);
+  if (signals >= 0) close(signals);
+  return is_done ? EXIT_OK : command_fail(&err);
+}
+
+int run_main(int argc, char **argv) {
+  struct run_options options = {0};
+  struct pipeline_options pipeline;
+  config_init(&options.config);
+  bool is_help = false;
+  int code = read_options(&options, argc, argv, &is_help);
+  if (is_help) fputs(HELP, stdout);
+  if (!is_help && code == EXIT_OK) {
+    log_set_level(options.is_verbose ? LOG_DEBUG : LOG_INFO);
+    code = make_pipeline_options(&options, &pipeline);
+    if (code == EXIT_OK && !options.is_check) code = run_pipeline(&pipeline);
+  }
+  config_deinit(&options.config);
+  return code;
+}
