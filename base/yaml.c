@@ -56,7 +56,7 @@ struct yaml_document *yaml_new_from_file(const char *path, struct error *err) {
   return document;
 }
 
-void yaml_free(struct yaml_document *document) {
+void yaml_document_free(struct yaml_document *document) {
   if (!document) return;
   yaml_document_delete(&document->tree);
   free(document->name);

@@ -18,7 +18,7 @@ struct yaml_node {
 struct yaml_document *yaml_new(struct slice text, const char *name, struct error *err);
 /* The same from a file. */
 struct yaml_document *yaml_new_from_file(const char *path, struct error *err);
-void yaml_free(struct yaml_document *document);
+void yaml_document_free(struct yaml_document *document);
 
 struct yaml_node yaml_root(const struct yaml_document *document);
 bool yaml_is_absent(struct yaml_node node);

@@ -9,7 +9,7 @@
 void config_init(struct config *config) { *config = (struct config){.flush_interval_s = -1}; }
 
 void config_deinit(struct config *config) {
-  yaml_free(config->document);
+  yaml_document_free(config->document);
   config_init(config);
 }
 
