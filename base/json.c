@@ -38,6 +38,19 @@ void utf8_append_clean(struct buf *b, struct slice text) {
   }
 }
 
+size_t utf8_copy_clean(struct slice text, char *out, size_t out_max) {
+  size_t written = 0;
+  while (text.len) {
+    size_t len = utf8_sequence_len(text);
+    struct slice clean = len ? slice_of(text.ptr, len) : SLICE("\xef\xbf\xbd");
+    if (out_max - written < clean.len) break;
+    memcpy(out + written, clean.ptr, clean.len);
+    written += clean.len;
+    text = slice_skip(text, len ? len : 1);
+  }
+  return written;
+}
+
 void json_write_string(struct buf *b, struct slice text) {
   buf_append_byte(b, '"');
   while (text.len) {

@@ -16,6 +16,9 @@ void json_write_double(struct buf *b, double value);
 /* `text` with bytes that are no UTF-8 (RFC 3629: no overlong forms, no surrogates) replaced by U+FFFD, appended to `b`. */
 void utf8_append_clean(struct buf *b, struct slice text);
 
+/* The same into `out`, cut before the sequence that would exceed `out_max` bytes; returns how many were written. */
+size_t utf8_copy_clean(struct slice text, char *out, size_t out_max);
+
 /* The length of the valid UTF-8 sequence at the front of `text`, 0 when there is none. */
 size_t utf8_sequence_len(struct slice text);
 

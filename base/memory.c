@@ -36,6 +36,13 @@ void *memory_map(size_t size_bytes) {
   return ptr;
 }
 
+void *memory_remap(void *ptr, size_t old_bytes, size_t new_bytes) {
+  void *moved = mremap(ptr, old_bytes, new_bytes, MREMAP_MAYMOVE);
+  if (moved == MAP_FAILED) out_of_memory(new_bytes);
+  if (new_bytes >= (2u << 20)) madvise(moved, new_bytes, MADV_HUGEPAGE);
+  return moved;
+}
+
 void memory_unmap(void *ptr, size_t size_bytes) {
   if (ptr) munmap(ptr, size_bytes);
 }

@@ -12,6 +12,8 @@ void *memory_resize(void *ptr, size_t size_bytes);
 
 /* Whole pages for tables that are touched at random: 2 MiB pages where the kernel gives them. Zeroed. */
 void *memory_map(size_t size_bytes);
+/* The same pages, more or fewer of them, perhaps at another address; what is new is zeroed. Moves page tables, not bytes. */
+void *memory_remap(void *ptr, size_t old_bytes, size_t new_bytes);
 void memory_unmap(void *ptr, size_t size_bytes);
 
 #endif

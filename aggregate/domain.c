@@ -1,0 +1,105 @@
+/* Splitting addresses and normalising domains. See domain.h. */
+#include "aggregate/domain.h"
+
+#include <idn2.h>
+
+#include "base/json.h"
+
+_Static_assert(LIMIT_KEY_BYTES <= DOMAIN_SCRATCH_BYTES, "a key fits in its scratch");
+
+/* The longest name that is tried: 63 octets of an A-label stand for at most 59 characters of four bytes. */
+#define U_LABELS_MAX 1023
+
+/* ASCII upper case letters and bytes from 0x80 on: what must not stand in a key as it is. */
+struct bytes_seen {
+  bool has_upper, has_high;
+};
+
+/* Eight bytes at a time: a byte's bit 7 in `from_a` is set from 'A' on, in `from_bracket` from the one behind 'Z' on. */
+static struct bytes_seen look_at(struct slice text) {
+  const uint64_t ones = 0x0101010101010101u;
+  uint64_t upper = 0, high = 0;
+  for (size_t i = 0; i < text.len; i += 8) {
+    uint64_t word = 0;
+    if (text.len - i >= 8)
+      memcpy(&word, text.ptr + i, 8);
+    else
+      memcpy(&word, text.ptr + i, text.len - i);
+    uint64_t low = word & 0x7f * ones;
+    uint64_t from_a = low + (0x80 - 'A') * ones, from_bracket = low + (0x80 - 'Z' - 1) * ones;
+    upper |= (from_a ^ from_bracket) & ~word;
+    high |= word;
+  }
+  return (struct bytes_seen){.has_upper = (upper & 0x80 * ones) != 0, .has_high = (high & 0x80 * ones) != 0};
+}
+
+static struct slice without_trailing_dots(struct slice domain) {
+  while (domain.len && domain.ptr[domain.len - 1] == '.') domain.len--;
+  return domain;
+}
+
+static struct slice lower(struct slice text, char *scratch) {
+  for (size_t i = 0; i < text.len; i++) scratch[i] = ascii_lower(text.ptr[i]);
+  return slice_of(scratch, text.len);
+}
+
+/* The A-label form into scratch; false when IDNA refuses the name. */
+static bool to_a_labels(struct slice domain, char *scratch, struct slice *out) {
+  char name[U_LABELS_MAX + 1];
+  if (domain.len > U_LABELS_MAX || memchr(domain.ptr, 0, domain.len)) return false;
+  memcpy(name, domain.ptr, domain.len);
+  name[domain.len] = 0;
+  uint8_t *converted = NULL;
+  if (idn2_lookup_u8((const uint8_t *)name, &converted, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK) return false;
+  struct slice ascii = without_trailing_dots(slice_from_cstr((const char *)converted));
+  bool is_usable = ascii.len > 0 && ascii.len <= LIMIT_KEY_BYTES && !look_at(ascii).has_high;
+  if (is_usable) *out = lower(ascii, scratch);
+  idn2_free(converted);
+  return is_usable;
+}
+
+static struct slice normalise_high(struct slice domain, char *scratch) {
+  struct slice out;
+  if (to_a_labels(domain, scratch, &out)) return out;
+  out = lower(slice_of(scratch, utf8_copy_clean(domain, scratch, LIMIT_KEY_BYTES)), scratch);
+  return without_trailing_dots(out);
+}
+
+struct slice domain_normalise(struct slice domain, char *scratch) {
+  domain = without_trailing_dots(domain);
+  if (!domain.len) return SLICE("");
+  struct bytes_seen seen = look_at(domain);
+  if (seen.has_high) return normalise_high(domain, scratch);
+  if (domain.len > LIMIT_KEY_BYTES) domain = without_trailing_dots(slice_of(domain.ptr, LIMIT_KEY_BYTES));
+  return seen.has_upper ? lower(domain, scratch) : domain;
+}
+
+/* The place behind the last '@' that stands outside of "quotes" (RFC 5321 4.1.2), 0 for none. */
+static size_t find_domain_outside_quotes(struct slice address) {
+  size_t place = 0;
+  bool is_quoted = false;
+  for (size_t i = 0; i < address.len; i++) {
+    char c = address.ptr[i];
+    if (c == '\\' && is_quoted)
+      i++;
+    else if (c == '"')
+      is_quoted = !is_quoted;
+    else if (c == '@' && !is_quoted)
+      place = i + 1;
+  }
+  return place;
+}
+
+struct slice domain_of_address(struct slice address, char *scratch) {
+  const char *at = address.len ? memrchr(address.ptr, '@', address.len) : NULL;
+  if (!at) return SLICE("");
+  size_t place = (size_t)(at - address.ptr) + 1;
+  if (memchr(address.ptr, '"', address.len)) place = find_domain_outside_quotes(address);
+  return place ? domain_normalise(slice_skip(address, place), scratch) : SLICE("");
+}
+
+struct slice key_clean(struct slice text, char *scratch) {
+  if (!text.len) return SLICE("");
+  if (look_at(text).has_high) return slice_of(scratch, utf8_copy_clean(text, scratch, LIMIT_KEY_BYTES));
+  return slice_of(text.ptr, text.len < LIMIT_KEY_BYTES ? text.len : LIMIT_KEY_BYTES);
+}

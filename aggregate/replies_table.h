@@ -1,0 +1,28 @@
+/* The live rows of schemas/replies.def: what refusing servers said. About 300 bytes a row, the example in it. Refusals are a small part
+ * of deliveries and their templates few, so nothing is staged here. */
+#ifndef AGGREGATE_REPLIES_TABLE_H
+#define AGGREGATE_REPLIES_TABLE_H
+
+#include "aggregate/row_source.h"
+
+struct replies_table {
+  struct slot_table table;
+  struct pool rows;
+};
+
+struct replies_key {
+  uint32_t hour, provider, cause, rule, template; /* cause: enum cause; the others but hour: numbers of the interner */
+};
+
+void replies_table_init(struct replies_table *t);
+void replies_table_deinit(struct replies_table *t);
+void replies_table_empty(struct replies_table *t);
+size_t replies_table_used_bytes(const struct replies_table *t);
+
+/* One refusal at `time_s`. The row's example is the least of all masked replies in byte order, whatever their order here. */
+void replies_table_count(struct replies_table *t, const struct replies_key *key, uint64_t time_s, struct slice reply);
+
+/* Calls `each` with every struct replies_row in key order; false when `each` stopped. */
+bool replies_table_each(const struct replies_table *t, const struct row_order *order, row_visit_fn *each, void *context);
+
+#endif
