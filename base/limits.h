@@ -31,8 +31,15 @@
 /* A reply as it is kept: longer ones are cut. RFC 5321 4.5.3.1.5 allows 512 octets a reply line; receivers send several. */
 #define LIMIT_REPLY_BYTES 1024u
 
+/* A string that the join keeps of a message (sender, message id, client, recipient ...); longer ones are cut. RFC 5322 2.1.1 allows
+ * 998 octets a header line, RFC 5321 4.5.3.1.3 256 a path. */
+#define LIMIT_JOINED_BYTES 1000u
+
 /* A template of a reply (its variable parts masked), and an example of it. */
 #define LIMIT_TEMPLATE_BYTES 256u
+
+/* A string of a row's key other than a template: a domain has at most 255 octets (RFC 1035 2.3.4). Longer ones are cut. */
+#define LIMIT_KEY_BYTES 255u
 
 /* Memory of the live tables of all workers together before they are flushed early. */
 #define LIMIT_TABLE_BYTES (24u << 20)
@@ -43,6 +50,11 @@
 /* Largest frame content and zstd window that a reader believes (window log 23 = 8 MiB). */
 #define LIMIT_FRAME_CONTENT_BYTES (16u << 20)
 #define LIMIT_ZSTD_WINDOW_LOG 23
+
+/* Segments that a query merges at once, and the bytes of their open frames; more are merged in passes over temporary files. 256
+ * leaves three quarters of the usual 1024 open files to the rest of the program. */
+#define LIMIT_MERGE_READERS 256u
+#define LIMIT_MERGE_BYTES (64u << 20)
 
 /* Workers of one process. */
 #define LIMIT_THREADS 64u
