@@ -1,0 +1,392 @@
+/* Joins the lines of a message: what smtpd, cleanup and qmgr said of a queue id is added to each delivery of it.
+ *
+ *   smtpd    A1: client=app[10.0.0.7]         -> client                                     (a new message, even if A1 is open)
+ *   cleanup  A1: message-id=<...>             -> message id
+ *   qmgr     A1: from=<a@b>, size=9, nrcpt=2  -> sender, size                               (another sender or size: a new message)
+ *   smtp     A1: to=<c@d>, status=sent        -> a delivery with all of the above
+ *   smtp     A1: to=<e@f>, status=deferred    -> the same; and A1 remembers it as e@f's last attempt
+ *   qmgr     A1: from=<a@b>, size=9, nrcpt=1  -> the same again at each retry: nothing new
+ *   qmgr     A1: from=<a@b>, status=expired   -> a delivery `expired` for e@f, with the reply of its last attempt
+ *   qmgr     A1: removed                      -> forgets A1
+ *
+ * A message is known by (scope, host and queue id, instance). Host and queue id are compared by their 64-bit hash alone: among 2^17
+ * open messages of a scope the chance that any two collide is 2^-31.
+ * What is forgotten (by memory, by age) depends on the lines of the message's shard alone. While lines are read again (replay)
+ * nothing is staged and nothing is forgotten: what stands at the end of the replay stood there before the restart. */
+#include "ingest/join_internal.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/memory.h"
+
+void join_options_init(struct join_options *options) {
+  *options = (struct join_options){
+      .bytes_max = LIMIT_JOIN_BYTES,
+      .age_us_max = LIMIT_JOIN_AGE_DAYS * SECONDS_PER_DAY * US_PER_SECOND,
+      .replay_us = LIMIT_REPLAY_SECONDS * US_PER_SECOND,
+      .replay_bytes = LIMIT_REPLAY_BYTES,
+  };
+}
+
+struct join *join_new(const struct join_options *options, unsigned worker, unsigned worker_count) {
+  struct join *join = memory_zeroed(sizeof *join);
+  join->options = *options;
+  join->worker = worker;
+  join->worker_count = worker_count;
+  if (options->source_rule_count) join->source_cache = memory_zeroed(SOURCE_CACHE_SLOTS * sizeof *join->source_cache);
+  return join;
+}
+
+void join_free(struct join *join) {
+  if (!join) return;
+  for (size_t i = 0; i < join->scope_count; i++) {
+    struct scope *scope = join->scopes[i];
+    if (!scope) continue;
+    for (unsigned s = 0; s < LIMIT_JOIN_SHARDS; s++) {
+      table_deinit(&scope->shards[s].messages);
+      table_deinit(&scope->shards[s].deferrals);
+    }
+    buf_deinit(&scope->name);
+    free(scope);
+  }
+  free(join->scopes);
+  free(join->inputs);
+  free(join->closed);
+  free(join->graves);
+  free(join->source_cache);
+  buf_deinit(&join->state);
+  slab_deinit(&join->slab);
+  free(join);
+}
+
+void join_begin(struct join *join, const struct batch *batch, struct slice scope_name) {
+  struct scope *scope = scope_at(join, batch->scope);
+  if (!slice_equal(buf_slice(&scope->name), scope_name)) {
+    buf_clear(&scope->name);
+    buf_append_slice(&scope->name, scope_name);
+  }
+  struct input *input = input_at(join, batch->input);
+  input->scope = scope;
+  input_set_replaying(input, batch->is_replay);
+  join->scope = scope;
+  join->input = batch->input;
+  join->is_replay = batch->is_replay;
+  join->clock_offset = scope->clock - batch->position;
+  if (!batch->is_replay) scope->clock += batch->len;
+  join->last_instance = SLICE_ABSENT;
+  join->instance_hash = hash_slice(SLICE_ABSENT);
+  for (unsigned i = 0; i < LIMIT_JOIN_SHARDS; i++)
+    if (scope->shards[i].is_unsorted) shard_sort(&scope->shards[i]);
+}
+
+void join_release(struct join *join) {
+  /* The stage may have been emptied in the midst of an expiry and filled again since: its items are still to be read. */
+  if (join->stage && join->stage->count) return;
+  join->stage = NULL;
+  for (size_t i = 0; i < join->grave_count; i++) slab_free(&join->slab, join->graves[i]);
+  join->grave_count = 0;
+}
+
+void join_read_counts(const struct join *join, struct join_counts *out) { *out = join->counts; }
+
+/* ---- finding a message ---------------------------------------------------------------------------------------------------------- */
+
+static uint32_t hash_instance(struct join *join, struct slice instance) {
+  if (instance.ptr != join->last_instance.ptr || instance.len != join->last_instance.len) {
+    join->last_instance = instance;
+    join->instance_hash = hash_slice(instance);
+  }
+  return (uint32_t)join->instance_hash;
+}
+
+static struct entry *find_exact(const struct shard *shard, uint64_t key, uint32_t instance_hash) {
+  size_t at = table_start(&shard->messages, key);
+  struct entry *entry;
+  while ((entry = table_next(&shard->messages, key, &at)))
+    if (entry->instance_hash == instance_hash) return entry;
+  return NULL;
+}
+
+/* A transport with a syslog_name of its own logs deliveries of a message that smtpd and qmgr know under another: the one message of
+ * this host and queue id is meant. */
+static struct entry *find_any(const struct shard *shard, uint64_t key, uint32_t instance_hash) {
+  size_t at = table_start(&shard->messages, key);
+  struct entry *entry, *other = NULL;
+  unsigned other_count = 0;
+  while ((entry = table_next(&shard->messages, key, &at))) {
+    if (entry->instance_hash == instance_hash) return entry;
+    other = entry;
+    other_count++;
+  }
+  return other_count == 1 ? other : NULL;
+}
+
+/* Its lines are in the catalog's state already, or were when it was restored. */
+static bool is_known_already(const struct join *join, const struct entry *entry) { return join->is_replay && entry->is_restored; }
+
+/* ---- beginnings ----------------------------------------------------------------------------------------------------------------- */
+
+/* A restart can't rebuild it from this input alone when another one has lines of it, too. */
+static void note_crossing(struct join *join, struct entry *entry) {
+  entry->is_crossed = true;
+  if (join->is_replay || join->inputs[entry->input].is_replaying)
+    join->has_crossed_in_replay = true;
+  else
+    entry_make_old(join, entry);
+}
+
+static void touch(struct join *join, const struct line *line, struct entry *entry) {
+  entry->seen_at = line->position + join->clock_offset;
+  if (entry->is_old)
+    entry_mark_dirty(join, entry);
+  else if (entry->input != join->input)
+    note_crossing(join, entry);
+}
+
+/* Links a young entry as the one whose first line is this. */
+static void set_first_line(struct join *join, const struct line *line, struct entry *entry) {
+  entry->input = join->input;
+  entry->first_position = line->position;
+  list_append(&join->inputs[join->input].young, entry, LINKS_PLACE);
+}
+
+static struct entry *begin_message(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+  struct entry *entry = entry_new(join, shard, line->key, instance_hash);
+  entry->first_time_us = line->time_us;
+  entry->seen_at = line->position + join->clock_offset;
+  set_first_line(join, line, entry);
+  if (shard->is_whole) entry_make_old(join, entry);
+  return entry;
+}
+
+/* The queue id is used again. An old one stays old: the catalog's row is replaced, not deleted and read again from the input. A
+ * young one begins here if that is certain from this line alone; else it keeps its first line, so that a restart, too, reads
+ * what this one differs from. */
+static void restart_message(struct join *join, const struct line *line, struct entry *entry, bool is_certain) {
+  entry_clear(join, entry);
+  struct shard *shard = entry->shard;
+  list_remove(&shard->by_age, entry, LINKS_AGE);
+  list_append(&shard->by_age, entry, LINKS_AGE);
+  entry->order = shard->next_order++;
+  entry->first_time_us = line->time_us;
+  if (entry->is_old || !is_certain) return;
+  list_remove(&join->inputs[entry->input].young, entry, LINKS_PLACE);
+  set_first_line(join, line, entry);
+}
+
+/* ---- lines ---------------------------------------------------------------------------------------------------------------------- */
+
+static void take_client(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+  struct entry *entry = find_exact(shard, line->key, instance_hash);
+  if (!entry) {
+    entry = begin_message(join, line, shard, instance_hash);
+  } else {
+    if (is_known_already(join, entry)) return;
+    restart_message(join, line, entry, true);
+    touch(join, line, entry);
+  }
+  entry->has_client = true;
+  entry_set_string(join, entry, JOINED_CLIENT_HOST, line->client.host);
+  entry_set_string(join, entry, JOINED_CLIENT_IP, line->client.ip);
+}
+
+static void take_message_id(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+  struct entry *entry = find_exact(shard, line->key, instance_hash);
+  if (!entry)
+    entry = begin_message(join, line, shard, instance_hash);
+  else if (is_known_already(join, entry))
+    return;
+  else
+    touch(join, line, entry);
+  entry_set_string(join, entry, JOINED_MESSAGE_ID, line->message_id);
+}
+
+static bool is_other_sender(const struct entry *entry, const struct line *line) {
+  if (!entry->has_sender) return false;
+  if (!entry_string_equals(entry, JOINED_SENDER, line->sender.address)) return true;
+  return entry->size_bytes != U64_ABSENT && line->sender.size_bytes != U64_ABSENT && entry->size_bytes != line->sender.size_bytes;
+}
+
+static void take_sender(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+  struct entry *entry = find_exact(shard, line->key, instance_hash);
+  if (!entry) {
+    entry = begin_message(join, line, shard, instance_hash);
+  } else {
+    if (is_known_already(join, entry)) return;
+    if (is_other_sender(entry, line)) restart_message(join, line, entry, false);
+    /* The same again at a retry: the catalog's row need not be written for it. */
+    bool is_same = entry->has_sender && entry->size_bytes == line->sender.size_bytes;
+    if (is_same && (entry->is_old || entry->input == join->input)) {
+      entry->seen_at = line->position + join->clock_offset;
+      return;
+    }
+    touch(join, line, entry);
+  }
+  entry->has_sender = true;
+  entry_set_string(join, entry, JOINED_SENDER, line->sender.address);
+  if (line->sender.size_bytes != U64_ABSENT) entry->size_bytes = line->sender.size_bytes;
+}
+
+/* ---- deliveries ----------------------------------------------------------------------------------------------------------------- */
+
+static struct delivery *stage_next(struct delivery_stage *stage) { return &stage->items[stage->count]; }
+
+static void stage_push(struct delivery_stage *stage) {
+  if (++stage->count == LIMIT_STAGE) stage->when_full(stage->context);
+}
+
+/* What every delivery has from its line and its message. */
+static void fill_common(struct join *join, const struct line *line, const struct entry *entry, struct slice service,
+                        struct delivery *out) {
+  out->line = U64_ABSENT;
+  out->time_us = line->time_us;
+  out->host = line->host;
+  out->instance = line->instance;
+  out->service = service;
+  out->queue_id = line->queue_id;
+  out->source_ip = join->source_cache ? source_of(join, line->host, line->instance, service) : SLICE_ABSENT;
+  out->message_id = entry ? entry_string(entry, JOINED_MESSAGE_ID) : SLICE_ABSENT;
+  out->sender = entry ? entry_string(entry, JOINED_SENDER) : SLICE_ABSENT;
+  out->client_host = entry ? entry_string(entry, JOINED_CLIENT_HOST) : SLICE_ABSENT;
+  out->client_ip = entry ? entry_string(entry, JOINED_CLIENT_IP) : SLICE_ABSENT;
+  out->size_bytes = entry ? entry->size_bytes : U64_ABSENT;
+}
+
+static void fill_delivery(struct join *join, const struct line *line, const struct entry *entry, struct delivery *out) {
+  fill_common(join, line, entry, line->service, out);
+  out->direction = DIRECTION_out;
+  out->status = line->delivery.status;
+  out->recipient = line->delivery.recipient;
+  out->orig_recipient = line->delivery.orig_recipient;
+  out->relay_host = line->delivery.relay_host;
+  out->relay_ip = line->delivery.relay_ip;
+  out->dsn = line->delivery.dsn;
+  out->smtp_code = line->delivery.smtp_code;
+  out->stage = line->delivery.stage;
+  out->reply = line->delivery.reply;
+  out->delay_us = line->delivery.delay_us;
+}
+
+static void fill_expired(struct join *join, const struct line *line, const struct deferral *deferral, struct delivery *out) {
+  struct slice strings[DEFERRED_COUNT];
+  deferral_strings(deferral, strings);
+  fill_common(join, line, deferral->entry, strings[DEFERRED_SERVICE], out);
+  out->direction = DIRECTION_out;
+  out->status = STATUS_expired;
+  out->recipient = strings[DEFERRED_RECIPIENT];
+  out->orig_recipient = strings[DEFERRED_ORIG_RECIPIENT];
+  out->relay_host = strings[DEFERRED_RELAY_HOST];
+  out->relay_ip = strings[DEFERRED_RELAY_IP];
+  out->dsn = strings[DEFERRED_DSN];
+  out->smtp_code = deferral->smtp_code;
+  out->stage = strings[DEFERRED_STAGE];
+  out->reply = strings[DEFERRED_REPLY];
+  out->delay_us = deferral->delay_us;
+}
+
+static void fill_rejected(struct join *join, const struct line *line, const struct entry *entry, struct delivery *out) {
+  fill_common(join, line, entry, line->service, out);
+  out->direction = DIRECTION_in;
+  out->status = STATUS_rejected;
+  if (!slice_is_absent(line->reject.sender)) out->sender = line->reject.sender;
+  if (!slice_is_absent(line->reject.client_host)) out->client_host = line->reject.client_host;
+  if (!slice_is_absent(line->reject.client_ip)) out->client_ip = line->reject.client_ip;
+  out->recipient = line->reject.recipient;
+  out->orig_recipient = out->relay_host = out->relay_ip = SLICE_ABSENT;
+  out->dsn = line->reject.dsn;
+  out->smtp_code = line->reject.smtp_code;
+  out->stage = line->reject.stage;
+  out->reply = line->reject.reply;
+  out->delay_us = DELAY_ABSENT;
+}
+
+static void remember_deferral(struct join *join, const struct line *line, struct entry *entry) {
+  const struct slice strings[DEFERRED_COUNT] = {
+      [DEFERRED_RECIPIENT] = line->delivery.recipient,
+      [DEFERRED_ORIG_RECIPIENT] = line->delivery.orig_recipient,
+      [DEFERRED_RELAY_HOST] = line->delivery.relay_host,
+      [DEFERRED_RELAY_IP] = line->delivery.relay_ip,
+      [DEFERRED_DSN] = line->delivery.dsn,
+      [DEFERRED_STAGE] = line->delivery.stage,
+      [DEFERRED_REPLY] = line->delivery.reply,
+      [DEFERRED_SERVICE] = line->service,
+  };
+  struct deferral *old = deferral_find(entry, line->delivery.recipient);
+  deferral_put(join, entry, old, strings, line->delivery.delay_us, line->delivery.smtp_code);
+}
+
+static void take_delivery(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash,
+                          struct delivery_stage *stage) {
+  struct entry *entry = find_any(shard, line->key, instance_hash);
+  if (entry && is_known_already(join, entry)) return;
+  for (uint32_t i = 0; !join->is_replay && i < line->times; i++) {
+    if (!entry || !entry->has_sender) join->counts.orphans++;
+    fill_delivery(join, line, entry, stage_next(stage));
+    stage_push(stage);
+  }
+  if (line->delivery.status == STATUS_deferred) {
+    if (entry)
+      touch(join, line, entry);
+    else
+      entry = begin_message(join, line, shard, instance_hash);
+    remember_deferral(join, line, entry);
+    return;
+  }
+  struct deferral *settled = entry ? deferral_find(entry, line->delivery.recipient) : NULL;
+  if (!settled) return;
+  touch(join, line, entry);
+  deferral_remove(join, settled);
+}
+
+static void take_expired(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash,
+                         struct delivery_stage *stage) {
+  struct entry *entry = find_any(shard, line->key, instance_hash);
+  if (!entry || is_known_already(join, entry)) return;
+  touch(join, line, entry);
+  while (entry->deferrals) {
+    struct deferral *deferral = entry->deferrals;
+    if (!join->is_replay) {
+      fill_expired(join, line, deferral, stage_next(stage));
+      deferral_remove(join, deferral);
+      stage_push(stage);
+    } else {
+      deferral_remove(join, deferral);
+    }
+  }
+}
+
+static void take_reject(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash,
+                        struct delivery_stage *stage) {
+  if (join->is_replay) return;
+  struct entry *entry = slice_is_absent(line->queue_id) ? NULL : find_any(shard, line->key, instance_hash);
+  for (uint32_t i = 0; i < line->times; i++) {
+    fill_rejected(join, line, entry, stage_next(stage));
+    stage_push(stage);
+  }
+}
+
+static void take_removed(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+  struct entry *entry = find_any(shard, line->key, instance_hash);
+  if (entry && !is_known_already(join, entry)) entry_close(join, entry);
+}
+
+void join_take(struct join *join, const struct line *line, struct delivery_stage *stage) {
+  struct shard *shard = &join->scope->shards[line_shard(line->key)];
+  struct input *input = &join->inputs[join->input];
+  join->stage = stage;
+  if (line->time_us > input->newest_us) input->newest_us = line->time_us;
+  if (join->is_replay && shard->is_whole) return;
+  uint32_t instance_hash = hash_instance(join, line->instance);
+  switch (line->kind) {
+    case LINE_CLIENT: take_client(join, line, shard, instance_hash); break;
+    case LINE_MESSAGE_ID: take_message_id(join, line, shard, instance_hash); break;
+    case LINE_SENDER: take_sender(join, line, shard, instance_hash); break;
+    case LINE_DELIVERY: take_delivery(join, line, shard, instance_hash, stage); break;
+    case LINE_REJECT: take_reject(join, line, shard, instance_hash, stage); break;
+    case LINE_EXPIRED: take_expired(join, line, shard, instance_hash, stage); break;
+    case LINE_REMOVED: take_removed(join, line, shard, instance_hash); break;
+  }
+  if (!join->is_replay) shard_forget(join, shard, line->time_us);
+}
