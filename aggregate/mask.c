@@ -42,12 +42,25 @@ static size_t find_local_part(struct slice reply, size_t begin, size_t end) {
   return place;
 }
 
-/* The next '@' or "%40" from `from` on, reply.len when there is none. */
+/* RFC 5321 4.5.3.1.1: no local part is longer. */
+#define LOCAL_PART_MAX 64
+
+/* The '@' behind the quoted local part that the '@' at `at` is inside of ("john@doe"@example.com), or `at`. */
+static size_t leave_quotes(struct slice reply, size_t begin, size_t at) {
+  struct slice near = slice_skip(reply, at);
+  if (near.len > LOCAL_PART_MAX) near.len = LOCAL_PART_MAX;
+  size_t end = at + slice_find(near, SLICE("\"@"));
+  if (end == at + near.len || memchr(reply.ptr + at, '"', end - at)) return at;
+  return find_opening_quote(reply, begin, at) < at ? end + 1 : at;
+}
+
+/* The '@' or "%40" of the next address from `from` on, reply.len when there is none. */
 static size_t find_at(struct slice reply, size_t from) {
   struct slice rest = slice_skip(reply, from);
   size_t at = slice_find_byte(rest, '@');
   size_t encoded = slice_find(slice_of(rest.ptr, at), SLICE("%40"));
-  return from + (encoded < at ? encoded : at);
+  if (encoded < at) return from + encoded;
+  return at < rest.len ? leave_quotes(reply, from, from + at) : reply.len;
 }
 
 /* Room for one character more than is kept: then what comes behind the cut cannot slip in where a longer character did not fit. */
