@@ -113,6 +113,8 @@ struct time_rules {
   const char *zone; /* an IANA name, or NULL for UTC */
   int64_t now_us;   /* wall clock: later than a day after it is absurd */
 };
+/* False with err when there is no such zone. Parsers read an unknown zone as UTC, so check before. */
+bool time_rules_check(const struct time_rules *rules, struct error *err);
 
 /* One worker's parser: its caches (last stamp, last host), where lines go, what was counted. */
 struct parser {

@@ -1,0 +1,14 @@
+/* The table of formats. */
+#include "ingest/formats.h"
+
+static const struct format *const formats[] = {
+    &FORMAT_POSTFIX,
+};
+
+const struct format *format_at(size_t i) { return i < sizeof formats / sizeof *formats ? formats[i] : NULL; }
+
+const struct format *format_find(struct slice name) {
+  for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+    if (slice_equal(slice_from_cstr(formats[i]->name), name)) return formats[i];
+  return NULL;
+}

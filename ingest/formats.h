@@ -1,0 +1,9 @@
+/* The formats that formats.c puts in its table; each is defined in the file of its name. */
+#ifndef INGEST_FORMATS_H
+#define INGEST_FORMATS_H
+
+#include "ingest/ingest.h"
+
+extern const struct format FORMAT_POSTFIX;
+
+#endif

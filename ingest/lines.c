@@ -1,0 +1,61 @@
+/* Lists of lines, their counts, and the parser that fills them: what every format shares. */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "ingest/line_key.h"
+#include "ingest/lines.h"
+#include "ingest/zone.h"
+
+uint64_t line_key(struct slice host, struct slice queue_id) { return line_key_of(host, queue_id); }
+
+struct slice noise_name(enum noise noise) {
+  static const struct slice names[] = {
+#define NOISE(name, what) SLICE(#name),
+#include "ingest/noise.def"
+#undef NOISE
+  };
+  return names[noise];
+}
+
+struct slice unparsed_reason_name(enum unparsed_reason reason) {
+  static const struct slice names[] = {SLICE("header"), SLICE("body"), SLICE("time"), SLICE("too_long")};
+  return names[reason];
+}
+
+void line_counts_add(struct line_counts *into, const struct line_counts *more) {
+  into->lines += more->lines;
+  into->bytes += more->bytes;
+  into->delivery += more->delivery;
+  into->info += more->info;
+  for (size_t i = 0; i < NOISE_COUNT; i++) into->noise[i] += more->noise[i];
+  for (size_t i = 0; i < UNPARSED_REASON_COUNT; i++) into->unparsed[i] += more->unparsed[i];
+}
+
+void line_list_grow(struct line_list *list) {
+  list->cap = list->cap ? list->cap * 2 : 1024;
+  list->items = memory_resize(list->items, list->cap * sizeof *list->items);
+}
+
+bool time_rules_check(const struct time_rules *rules, struct error *err) {
+  struct zone *zone = rules->zone ? zone_new(rules->zone, err) : NULL;
+  bool is_good = zone || !rules->zone;
+  zone_free(zone);
+  return is_good;
+}
+
+void parser_init(struct parser *parser, const struct format *format, const struct time_rules *rules, unsigned worker_count) {
+  *parser = (struct parser){.format = format, .time_rules = rules, .worker_count = worker_count};
+  parser->lists = memory_zeroed(worker_count * sizeof *parser->lists);
+  if (format->state_new) parser->state = format->state_new();
+}
+
+void parser_deinit(struct parser *parser) {
+  for (unsigned i = 0; i < parser->worker_count; i++) free(parser->lists[i].items);
+  free(parser->lists);
+  if (parser->state) parser->format->state_free(parser->state);
+  *parser = (struct parser){0};
+}
+
+void parser_clear_lines(struct parser *parser) {
+  for (unsigned i = 0; i < parser->worker_count; i++) parser->lists[i].count = 0;
+}

@@ -1,0 +1,46 @@
+/* The Postfix format: prepares a run over a chunk and gives it to the build of the hot loop that suits this processor. */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "ingest/formats.h"
+#include "ingest/postfix_internal.h"
+
+static void *state_new(void) { return memory_zeroed(sizeof(struct postfix_state)); }
+
+static void state_free(void *state) {
+  struct postfix_state *s = state;
+  zone_free(s->zone);
+  free(s);
+}
+
+/* A zone that cannot be read is UTC: configuration is checked with time_rules_check before anything is parsed. */
+static const struct zone *zone_of(struct postfix_state *state, const struct time_rules *rules) {
+  if (!state->is_zone_loaded && rules->zone) state->zone = zone_new(rules->zone, NULL);
+  state->is_zone_loaded = true;
+  return state->zone;
+}
+
+static void add_tally(const struct postfix_run *run, struct line_counts *counts) {
+  for (size_t i = 0; i < NOISE_COUNT; i++) counts->noise[i] += run->tally[READ_NOISE + i];
+  for (size_t i = 0; i < UNPARSED_REASON_COUNT; i++) counts->unparsed[i] += run->tally[READ_UNPARSED + i];
+  counts->info += run->tally[READ_INFO];
+  counts->delivery += run->tally[READ_DELIVERY];
+}
+
+static void parse(struct parser *parser, const struct batch *batch, const char *lookback, const char *begin, const char *end) {
+  struct postfix_state *state = parser->state;
+  struct postfix_run run = {.parser = parser, .batch = batch, .lookback = lookback, .limit = batch->base + batch->len};
+  for (unsigned shard = 0; shard < LIMIT_JOIN_SHARDS; shard++)
+    run.list_of_shard[shard] = &parser->lists[shard % parser->worker_count];
+  stamp_reader_init(&run.stamps, zone_of(state, parser->time_rules), batch->reference_time_us, parser->time_rules->now_us);
+  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2"))
+    postfix_parse_lines_v4(&run, state, begin, end);
+  else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
+    postfix_parse_lines_v3(&run, state, begin, end);
+  else
+    postfix_parse_lines_v2(&run, state, begin, end);
+  parser->counts.bytes += (uint64_t)(end - begin);
+  add_tally(&run, &parser->counts);
+}
+
+const struct format FORMAT_POSTFIX = {.name = "postfix", .parse = parse, .state_new = state_new, .state_free = state_free};

@@ -1,0 +1,177 @@
+/* The fields of a delivery agent's line:
+ *
+ *   to=<rcpt>, [orig_to=<x>, ]relay=host[ip]:port, [conn_use=2, ]delay=1.2, delays=a/b/c/d, dsn=2.0.0, status=sent (text)
+ *
+ * Both ends are in strangers' hands: the recipient may hold ">, relay=", the text may quote a whole log line. The fields between them
+ * are Postfix's own, so: the recipient ends at the first place outside its quotes from where on the fields follow one another as
+ * they should, and the status is the one that they lead to. Compiled three times (postfix_internal.h). */
+#include "ingest/postfix_internal.h"
+
+/* Seconds with a fraction to microseconds; DELAY_ABSENT when it is no such number. */
+static int64_t read_seconds(const char *p, const char *end) {
+  int64_t whole = 0, fraction = 0, scale = 100000;
+  const char *begin = p;
+  for (; p < end && ascii_is_digit(*p) && p - begin < 12; p++) whole = whole * 10 + (*p - '0');
+  if (p == begin) return DELAY_ABSENT;
+  if (p < end && *p == '.')
+    for (p++; p < end && ascii_is_digit(*p); p++, scale /= 10) fraction += (*p - '0') * scale;
+  return p == end ? whole * US_PER_SECOND + fraction : DELAY_ABSENT;
+}
+
+/* The word behind "status=" and the text behind it. READ_INFO: the line is a delivery and its status is set. */
+static unsigned read_status(const char *p, const char *end, struct line *line, struct slice *text) {
+  unsigned result = READ_INFO;
+  if (STARTS_WITH(p, end, "sent (")) {
+    line->delivery.status = STATUS_delivered, p += 4;
+  } else if (STARTS_WITH(p, end, "deferred (")) {
+    line->delivery.status = STATUS_deferred, p += 8;
+  } else if (STARTS_WITH(p, end, "bounced (")) {
+    line->delivery.status = STATUS_bounced, p += 7;
+  } else if (STARTS_WITH(p, end, "SOFTBOUNCE (")) { /* soft_bounce = yes: bounced in earnest, but kept in the queue */
+    line->delivery.status = STATUS_deferred, p += 10;
+  } else if (STARTS_WITH(p, end, "deliverable (") || STARTS_WITH(p, end, "undeliverable (")) {
+    p += *p == 'd' ? 11 : 13, result = READ_NOISE + NOISE_probe;
+  } else {
+    return READ_UNPARSED + UNPARSED_BODY;
+  }
+  p += 2;
+  *text = slice_between(p, end > p && end[-1] == ')' ? end - 1 : end);
+  return result;
+}
+
+static void set_relay(struct slice relay, struct line *line) {
+  line->delivery.relay_host = line->delivery.relay_ip = SLICE_ABSENT;
+  if (relay.ptr) postfix_read_peer(relay, &line->delivery.relay_host, &line->delivery.relay_ip);
+}
+
+/* Fields from "relay=" (p) on, in the order and with all that today's Postfix writes. */
+static inline unsigned read_fields(const struct postfix_run *run, const char *p, const char *end, struct line *line,
+                                   struct slice *text) {
+  const char *relay = p + 6, *comma = scan_find(relay, end, run->limit, ',');
+  if (end - comma < 40) return READ_UNPARSED + UNPARSED_BODY;
+  p = comma + 2;
+  if (STARTS_WITH(p, end, "conn_use=")) {
+    p = scan_find(p, end, run->limit, ',');
+    if (end - p < 40) return READ_UNPARSED + UNPARSED_BODY;
+    p += 2;
+  }
+  if (!STARTS_WITH(p, end, "delay=")) return READ_UNPARSED + UNPARSED_BODY;
+  uint64_t commas = block_find(block_load_until(p, run->limit), ',') & bits_below((size_t)(end - p));
+  uint64_t second = bits_drop_first(commas), third = bits_drop_first(second);
+  if (!third) return READ_UNPARSED + UNPARSED_BODY;
+  if (end - p - bits_first(third) < 12) return READ_UNPARSED + UNPARSED_BODY;
+  const char *delays = p + bits_first(commas) + 2, *dsn = p + bits_first(second) + 2, *status = p + bits_first(third) + 2;
+  if (!STARTS_WITH(delays, end, "delays=") || !STARTS_WITH(dsn, end, "dsn=") || !STARTS_WITH(status, end, "status="))
+    return READ_UNPARSED + UNPARSED_BODY;
+  unsigned result = read_status(status + 7, end, line, text);
+  if (result == READ_UNPARSED + UNPARSED_BODY) return result;
+  line->delivery.delay_us = read_seconds(p + 6, delays - 2);
+  line->delivery.dsn = slice_between(dsn + 4, status - 2);
+  set_relay(slice_between(relay, comma), line);
+  return result;
+}
+
+/* As read_fields, with any of the fields but the status left out: old versions wrote no delays= and dsn=, and long values do not fit
+ * a block. */
+static unsigned read_fields_slowly(const char *p, const char *end, struct line *line, struct slice *text) {
+  struct slice relay = SLICE_ABSENT;
+  line->delivery.delay_us = DELAY_ABSENT;
+  line->delivery.dsn = SLICE_ABSENT;
+  while (!STARTS_WITH(p, end, "status=")) {
+    const char *comma = p < end ? memchr(p, ',', (size_t)(end - p)) : NULL;
+    if (!comma || end - comma < 2 || comma[1] != ' ') return READ_UNPARSED + UNPARSED_BODY;
+    if (STARTS_WITH(p, end, "relay="))
+      relay = slice_between(p + 6, comma);
+    else if (STARTS_WITH(p, end, "delay="))
+      line->delivery.delay_us = read_seconds(p + 6, comma);
+    else if (STARTS_WITH(p, end, "dsn="))
+      line->delivery.dsn = slice_between(p + 4, comma);
+    else if (!STARTS_WITH(p, end, "delays=") && !STARTS_WITH(p, end, "conn_use="))
+      return READ_UNPARSED + UNPARSED_BODY;
+    p = comma + 2;
+  }
+  unsigned result = read_status(p + 7, end, line, text);
+  set_relay(relay, line);
+  return result;
+}
+
+/* The next ">, " at or behind p and outside of quotes ("..." with \ as in RFC 5321; ignored when `ignore_quotes`); NULL: none. */
+static const char *find_address_end(const char *p, const char *end, bool ignore_quotes) {
+  bool is_quoted = false;
+  for (; end - p >= 3; p++) {
+    if (*p == '"' && !ignore_quotes) is_quoted = !is_quoted;
+    if (*p == '\\' && is_quoted)
+      p++;
+    else if (*p == '>' && !is_quoted && p[1] == ',' && p[2] == ' ')
+      return p;
+  }
+  return NULL;
+}
+
+/* Every way to split a line into address and fields, the first that makes sense. */
+static unsigned read_slowly(const char *p, const char *end, bool ignore_quotes, struct line *line, struct slice *text) {
+  for (const char *close = p; (close = find_address_end(close, end, ignore_quotes)); close++) {
+    const char *fields = close + 3;
+    line->delivery.recipient = slice_between(p, close);
+    line->delivery.orig_recipient = SLICE_ABSENT;
+    if (STARTS_WITH(fields, end, "orig_to=<")) {
+      const char *original = fields + 9;
+      for (const char *at = original; (at = find_address_end(at, end, ignore_quotes)); at++) {
+        line->delivery.orig_recipient = slice_between(original, at);
+        unsigned result = read_fields_slowly(at + 3, end, line, text);
+        if (result != READ_UNPARSED + UNPARSED_BODY) return result;
+      }
+    }
+    unsigned result = read_fields_slowly(fields, end, line, text);
+    if (result != READ_UNPARSED + UNPARSED_BODY) return result;
+  }
+  return READ_UNPARSED + UNPARSED_BODY;
+}
+
+/* What cannot be read but has no status is no delivery: "to=<...>: ..." of a warning, say. */
+static __attribute__((noinline)) unsigned read_unusual(const char *p, const char *end, struct line *line, struct slice *text) {
+  unsigned result = read_slowly(p, end, false, line, text);
+  if (result == READ_UNPARSED + UNPARSED_BODY) result = read_slowly(p, end, true, line, text);
+  if (result == READ_UNPARSED + UNPARSED_BODY && !memmem(p, (size_t)(end - p), "status=", 7)) return READ_NOISE + NOISE_bookkeeping;
+  return result;
+}
+
+/* The end of an address without quotes: its first '>'. NULL when the address needs the slow way. */
+static inline const char *plain_address_end(const struct postfix_run *run, const char *p, const char *end) {
+  struct block block = block_load_until(p, run->limit);
+  uint64_t inside = bits_below((size_t)(end - p)), closes = block_find(block, '>') & inside;
+  uint64_t quotes = block_find(block, '"');
+  if (__builtin_expect(!closes || (quotes & (closes - 1) & ~closes), 0)) return NULL;
+  return p + bits_first(closes);
+}
+
+unsigned postfix_read_delivery(const struct postfix_run *run, const char *p, const char *end, struct line *line) {
+  struct slice text;
+  unsigned result = READ_UNPARSED + UNPARSED_BODY;
+  const char *close = plain_address_end(run, p, end);
+  if (close) {
+    const char *fields = close + 3;
+    line->delivery.recipient = slice_between(p, close);
+    line->delivery.orig_recipient = SLICE_ABSENT;
+    if (STARTS_WITH(close, end, ">, relay=")) {
+      result = read_fields(run, fields, end, line, &text);
+    } else if (STARTS_WITH(close, end, ">, orig_to=<")) {
+      const char *original = fields + 9;
+      close = plain_address_end(run, original, end);
+      if (close && STARTS_WITH(close, end, ">, relay=")) {
+        line->delivery.orig_recipient = slice_between(original, close);
+        result = read_fields(run, close + 3, end, line, &text);
+      }
+    }
+  }
+  if (__builtin_expect(result == READ_UNPARSED + UNPARSED_BODY, 0)) result = read_unusual(p, end, line, &text);
+  if (result != READ_INFO) return result;
+  line->delivery.stage = SLICE_ABSENT;
+  line->delivery.reply = text;
+  line->delivery.smtp_code = 0;
+  if (line->delivery.status == STATUS_delivered)
+    line->delivery.smtp_code = postfix_smtp_code(text);
+  else
+    postfix_read_reply(text, line);
+  return READ_DELIVERY;
+}

@@ -1,0 +1,97 @@
+/* What the files of the Postfix format share.
+ *
+ *   postfix.c            the format: its state, and which of the three builds of the hot files this processor gets
+ *   postfix_lines.c      hot: splits a chunk into lines, reads the header, decides the kind, puts the line into its list
+ *   postfix_delivery.c   hot: the fields of "QID: to=<...>, relay=..., status=sent (...)"
+ *   postfix_reply.c      what a remote server said, inside the parentheses of a refusal
+ *   postfix_reject.c     refusals by smtpd, cleanup, postscreen and milters
+ *   postfix_noise.c      which kind of noise a line is
+ *   postfix_repeat.c     "last message repeated", "message repeated 3 times: [ ... ]"
+ *
+ * The hot files are compiled three times, for x86-64-v2, -v3 and -v4; POSTFIX_LEVEL names the build and its functions. */
+#ifndef INGEST_POSTFIX_INTERNAL_H
+#define INGEST_POSTFIX_INTERNAL_H
+
+#include "ingest/ingest.h"
+#include "ingest/syslog.h"
+
+#ifndef POSTFIX_LEVEL
+#define POSTFIX_LEVEL v2
+#endif
+#define POSTFIX_JOIN_2(name, level) name##_##level
+#define POSTFIX_JOIN(name, level) POSTFIX_JOIN_2(name, level)
+#define POSTFIX_HOT(name) POSTFIX_JOIN(name, POSTFIX_LEVEL)
+
+/* What became of a line: one of the noises, one of the unparsed reasons, or a line in a list. */
+enum read_result {
+  READ_NOISE = 0,
+  READ_UNPARSED = READ_NOISE + NOISE_COUNT,
+  READ_INFO = READ_UNPARSED + UNPARSED_REASON_COUNT,
+  READ_DELIVERY,
+  READ_COUNT
+};
+
+/* Bytes whose newlines are found before their lines are read. */
+#define POSTFIX_WINDOW_BYTES (16u << 10)
+
+/* Of a parser: kept from call to call. */
+struct postfix_state {
+  bool is_zone_loaded;
+  struct zone *zone;
+  uint16_t newlines[POSTFIX_WINDOW_BYTES + 2]; /* places in the window */
+};
+
+/* One call of format->parse. */
+struct postfix_run {
+  struct parser *parser;
+  const struct batch *batch;
+  const char *lookback; /* as given to parse */
+  const char *limit;    /* end of the batch: bytes up to it may be read */
+  struct line_list *list_of_shard[LIMIT_JOIN_SHARDS];
+  struct stamp_reader stamps;
+  uint64_t tally[READ_COUNT];
+};
+
+/* A line that has been read up to its text. */
+struct postfix_message {
+  struct syslog_header header;
+  const char *begin, *end; /* the line without its newline */
+  uint32_t number, times;
+  struct line_list *list; /* where the line went: its next item, not yet counted */
+};
+
+/* Reads the message whose header is read and leaves it behind the last item of message->list when the result is READ_INFO or more. */
+#define postfix_read_message POSTFIX_HOT(postfix_read_message)
+unsigned postfix_read_message(struct postfix_run *run, struct postfix_message *message);
+unsigned postfix_read_message_v2(struct postfix_run *run, struct postfix_message *message);
+
+void postfix_parse_lines_v2(struct postfix_run *run, struct postfix_state *state, const char *begin, const char *end);
+void postfix_parse_lines_v3(struct postfix_run *run, struct postfix_state *state, const char *begin, const char *end);
+void postfix_parse_lines_v4(struct postfix_run *run, struct postfix_state *state, const char *begin, const char *end);
+
+/* The fields behind "to=<" (p) up to the end of the line, into line->delivery. */
+#define postfix_read_delivery POSTFIX_HOT(postfix_read_delivery)
+unsigned postfix_read_delivery(const struct postfix_run *run, const char *p, const char *end, struct line *line);
+
+/* What stands in the parentheses of a delivery that was not sent: reply, stage and smtp_code of line->delivery; relay_host and
+ * relay_ip when they are absent and the text tells them. */
+void postfix_read_reply(struct slice text, struct line *line);
+
+/* The reply code at the front of a text, 0 when there is none. */
+uint16_t postfix_smtp_code(struct slice text);
+
+/* "host[ip]:port" into host and address; `host` absent for "unknown" and "none", `ip` absent when the brackets hold none. */
+void postfix_read_peer(struct slice peer, struct slice *host, struct slice *ip);
+
+/* p is behind "QID: " or "NOQUEUE: ". Fills line->reject and returns true when it is a refusal. */
+bool postfix_read_reject(const char *p, const char *end, struct line *line);
+
+/* Whether the line is one of Postfix's, by the name of the program. */
+bool postfix_is_program(const struct syslog_header *header);
+/* The kind of a line that says nothing of a delivery. */
+enum noise postfix_noise(const struct syslog_header *header, const char *text, const char *end);
+
+/* For texts that begin with "last message repeated " or "message repeated ". */
+unsigned postfix_read_repeated(struct postfix_run *run, struct postfix_message *message);
+
+#endif

@@ -1,0 +1,236 @@
+/* The hot loop of the Postfix format. A window of the chunk is searched for newlines first, so that every line's end is known
+ * when it is read; then each line costs its header, one look at the first word behind the queue id, and what that kind of
+ * line carries. Compiled three times (postfix_internal.h). */
+#include "ingest/line_key.h"
+#include "ingest/lines.h"
+#include "ingest/postfix_internal.h"
+
+#define WORD4(a, b, c, d) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
+
+/* The next item of the list that `queue_id` belongs to, with what all kinds share. NOQUEUE: absent, and spread by position. */
+static inline struct line *open_line(struct postfix_run *run, struct postfix_message *message, enum line_kind kind,
+                                     struct slice queue_id) {
+  uint64_t position = run->batch->position + (uint64_t)(message->begin - run->batch->base);
+  uint64_t key = queue_id.ptr ? line_key_of(message->header.host, queue_id) : hash_u64(position);
+  struct line_list *list = run->list_of_shard[line_shard(key)];
+  if (__builtin_expect(list->count == list->cap, 0)) line_list_grow(list);
+  struct line *line = &list->items[list->count];
+  message->list = list;
+  line->key = key;
+  line->position = position;
+  line->time_us = message->header.time_us;
+  line->number = message->number;
+  line->times = message->times;
+  line->kind = kind;
+  line->host = message->header.host;
+  line->instance = message->header.instance;
+  line->service = message->header.service;
+  line->queue_id = queue_id;
+  return line;
+}
+
+/* Whether the program is "INSTANCE/...WORD". */
+static inline bool service_ends_with(const struct syslog_header *header, uint32_t word) {
+  return header->instance.ptr && header->service.len >= 4 && load_u32(header->service.ptr + header->service.len - 4) == word;
+}
+
+/* qmgr: from=<a@b>, size=9, nrcpt=1 (queue active)      p is behind "from=<"
+ *       from=<a@b>, status=expired, returned to sender
+ * Behind the address is no other '>': the last one ends it, whatever the address holds. */
+static unsigned read_sender(struct postfix_run *run, struct postfix_message *message, struct slice queue_id, const char *p) {
+  const char *end = message->end, *close = scan_find_last(p, end, '>');
+  if (!close) return READ_UNPARSED + UNPARSED_BODY;
+  if (STARTS_WITH(close, end, ">, status=")) {
+    const char *status = close + 10;
+    if (!STARTS_WITH(status, end, "expired") && !STARTS_WITH(status, end, "force-expired")) return READ_NOISE + NOISE_bookkeeping;
+    open_line(run, message, LINE_EXPIRED, queue_id);
+    return READ_INFO;
+  }
+  struct line *line = open_line(run, message, LINE_SENDER, queue_id);
+  line->sender.address = slice_between(p, close);
+  line->sender.size_bytes = U64_ABSENT;
+  if (STARTS_WITH(close, end, ">, size=")) {
+    uint64_t size = 0;
+    const char *digit = close + 8;
+    for (; digit < end && ascii_is_digit(*digit) && digit - close < 27; digit++) size = size * 10 + (uint64_t)(*digit - '0');
+    if (digit > close + 8) line->sender.size_bytes = size;
+  }
+  return READ_INFO;
+}
+
+/* smtpd: client=host[ip]:port, sasl_method=PLAIN, orig_client=host[ip]      p is behind "client="
+ * Behind a content filter orig_client is who handed the message in; client is the filter. */
+static unsigned read_client(struct postfix_run *run, struct postfix_message *message, struct slice queue_id, const char *p) {
+  const char *end = message->end, *comma = scan_find(p, end, run->limit, ',');
+  struct slice peer = slice_between(p, comma);
+  if (comma < end) {
+    struct slice rest = slice_between(comma, end), original = SLICE(", orig_client=");
+    size_t at = slice_find(rest, original);
+    if (at < rest.len) {
+      rest = slice_skip(rest, at + original.len);
+      peer = slice_of(rest.ptr, slice_find_byte(rest, ','));
+    }
+  }
+  struct line *line = open_line(run, message, LINE_CLIENT, queue_id);
+  postfix_read_peer(peer, &line->client.host, &line->client.ip);
+  return READ_INFO;
+}
+
+static unsigned read_delivery(struct postfix_run *run, struct postfix_message *message, struct slice queue_id, const char *p) {
+  unsigned result = postfix_read_delivery(run, p, message->end, open_line(run, message, LINE_DELIVERY, queue_id));
+  if (__builtin_expect(result != READ_DELIVERY, 0) && result != READ_NOISE + NOISE_probe && !postfix_is_program(&message->header))
+    return READ_NOISE + NOISE_other_program;
+  return result;
+}
+
+static unsigned read_reject(struct postfix_run *run, struct postfix_message *message, struct slice queue_id, const char *p) {
+  if (slice_equal(queue_id, SLICE("NOQUEUE"))) queue_id = SLICE_ABSENT;
+  struct line *line = open_line(run, message, LINE_REJECT, queue_id);
+  if (postfix_read_reject(p, message->end, line)) return READ_DELIVERY;
+  return READ_NOISE + postfix_noise(&message->header, p, message->end);
+}
+
+/* A line without queue id, or with one and of no interest. */
+static __attribute__((noinline)) unsigned read_other(struct postfix_run *run, struct postfix_message *message) {
+  const char *text = message->header.text, *end = message->end;
+  if ((STARTS_WITH(text, end, "last message repeated ") || STARTS_WITH(text, end, "message repeated ")) && message->times == 1)
+    return postfix_read_repeated(run, message);
+  return READ_NOISE + postfix_noise(&message->header, text, end);
+}
+
+/* Postfix writes ids of hexadecimal digits (short) or of digits and consonants (long): here any letters and digits, 5 to 31. */
+static inline bool is_queue_id(const char *p, size_t len, const char *limit) {
+  char copy[32] = {0};
+  if (len - 5 > 26) return false;
+  if (__builtin_expect(limit - p < 32, 0)) p = memcpy(copy, p, len);
+  uint32_t good = 0;
+  for (int half = 0; half < 2; half++) {
+    __m128i text = _mm_loadu_si128((const __m128i *)(p + 16 * half));
+    __m128i from_0 = _mm_sub_epi8(text, _mm_set1_epi8('0'));
+    __m128i from_a = _mm_sub_epi8(_mm_or_si128(text, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+    __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(from_0, _mm_set1_epi8(9)), from_0);
+    __m128i is_letter = _mm_cmpeq_epi8(_mm_min_epu8(from_a, _mm_set1_epi8(25)), from_a);
+    good |= (uint32_t)_mm_movemask_epi8(_mm_or_si128(is_digit, is_letter)) << (16 * half);
+  }
+  return (~good & (uint32_t)bits_below(len)) == 0;
+}
+
+/* "QID: client=" and its kin: p is the word behind the id; five bytes at least are in the line. Service names are checked where the
+ * word alone would not do. */
+static inline unsigned read_with_queue_id(struct postfix_run *run, struct postfix_message *message, struct slice queue_id,
+                                          const char *p) {
+  const struct syslog_header *header = &message->header;
+  const char *end = message->end;
+  bool has_instance = header->instance.ptr != NULL;
+  switch (load_u32(p)) {
+    case WORD4('t', 'o', '=', '<'): return read_delivery(run, message, queue_id, p + 4);
+    case WORD4('f', 'r', 'o', 'm'):
+      if (!service_ends_with(header, WORD4('q', 'm', 'g', 'r')) || !STARTS_WITH(p, end, "from=<")) break;
+      return read_sender(run, message, queue_id, p + 6);
+    case WORD4('r', 'e', 'm', 'o'):
+      if (!service_ends_with(header, WORD4('q', 'm', 'g', 'r')) || end - p != 7) break;
+      open_line(run, message, LINE_REMOVED, queue_id);
+      return READ_INFO;
+    case WORD4('c', 'l', 'i', 'e'):
+      if (!has_instance || !STARTS_WITH(p, end, "client=") || queue_id.ptr[0] == 'N') break;
+      return read_client(run, message, queue_id, p + 7);
+    case WORD4('m', 'e', 's', 's'):
+    case WORD4('r', 'e', 's', 'e'): {
+      const char *value = p + (*p == 'm' ? 11 : 18);
+      if (!has_instance || end < value || memcmp(value - 11, "message-id=", 11) != 0) break;
+      open_line(run, message, LINE_MESSAGE_ID, queue_id)->message_id = slice_between(value, end);
+      return READ_INFO;
+    }
+    case WORD4('u', 'i', 'd', '='): {
+      if (!service_ends_with(header, WORD4('c', 'k', 'u', 'p'))) break;
+      struct line *line = open_line(run, message, LINE_CLIENT, queue_id);
+      line->client.host = line->client.ip = SLICE_ABSENT;
+      return READ_INFO;
+    }
+    case WORD4('r', 'e', 'j', 'e'):
+    case WORD4('m', 'i', 'l', 't'):
+    case WORD4('p', 'r', 'o', 'x'):
+      if (!has_instance) break;
+      return read_reject(run, message, queue_id, p);
+    default: break;
+  }
+  return read_other(run, message);
+}
+
+unsigned postfix_read_message(struct postfix_run *run, struct postfix_message *message) {
+  const char *text = message->header.text, *end = message->end;
+  struct block block = block_load_until(text, run->limit);
+  uint64_t blanks = block_find(block, ' ') & bits_below((size_t)(end - text));
+  if (__builtin_expect(!blanks || end - text < 8, 0)) return read_other(run, message);
+  size_t id_len = bits_first(blanks) - 1;
+  const char *word = text + id_len + 2;
+  if (id_len >= 32 || text[id_len] != ':') {
+    if (STARTS_WITH(text, end, "connect from ") || STARTS_WITH(text, end, "disconnect from "))
+      if (service_ends_with(&message->header, WORD4('m', 't', 'p', 'd'))) return READ_NOISE + NOISE_connection;
+    return read_other(run, message);
+  }
+  if (end - word < 5 || !is_queue_id(text, id_len, run->limit)) return read_other(run, message);
+  return read_with_queue_id(run, message, slice_of(text, id_len), word);
+}
+
+static inline unsigned read_line(struct postfix_run *run, const char *begin, const char *end, uint32_t number,
+                                 struct line_list **list) {
+  if (__builtin_expect(begin == end, 0)) return READ_NOISE + NOISE_empty;
+  if (__builtin_expect((size_t)(end - begin) > LIMIT_LINE_BYTES, 0)) return READ_UNPARSED + UNPARSED_TOO_LONG;
+  if (end[-1] == '\r') end--;
+  struct postfix_message message;
+  message.begin = begin;
+  message.end = end;
+  message.number = number;
+  message.times = 1;
+  if (!syslog_read(&run->stamps, begin, end, run->limit, &message.header)) return READ_UNPARSED + UNPARSED_HEADER;
+  if (__builtin_expect(message.header.time_us == TIME_US_ABSENT, 0)) return READ_UNPARSED + UNPARSED_TIME;
+  unsigned result = postfix_read_message(run, &message);
+  *list = message.list;
+  return result;
+}
+
+/* Places of the newlines of [p, p+len), len <= POSTFIX_WINDOW_BYTES, into `out`; returns how many. Two places are written for each
+ * block whether it holds them or not: a branch for each would be mispredicted too often. */
+static size_t find_newlines(const char *p, size_t len, const char *limit, uint16_t *out) {
+  size_t count = 0;
+  for (size_t at = 0; at < len; at += BLOCK_BYTES) {
+    uint64_t found = block_find(block_load_until(p + at, limit), '\n') & bits_below(len - at);
+    size_t here = (size_t)__builtin_popcountll(found);
+    if (__builtin_expect(here > 2, 0)) {
+      for (; found; found = bits_drop_first(found)) out[count++] = (uint16_t)(at + bits_first(found));
+      continue;
+    }
+    out[count] = (uint16_t)(at + bits_first(found | UINT64_C(1) << 63));
+    out[count + 1] = (uint16_t)(at + bits_first(bits_drop_first(found) | UINT64_C(1) << 63));
+    count += here;
+  }
+  return count;
+}
+
+static void report_unparsed(struct postfix_run *run, const char *begin, const char *end, unsigned reason) {
+  struct parser *parser = run->parser;
+  if (parser->when_unparsed && !run->batch->is_replay)
+    parser->when_unparsed(parser->context, slice_between(begin, end), (enum unparsed_reason)reason,
+                          run->batch->position + (uint64_t)(begin - run->batch->base));
+}
+
+void POSTFIX_HOT(postfix_parse_lines)(struct postfix_run *run, struct postfix_state *state, const char *begin, const char *end) {
+  uint32_t number = 0;
+  for (const char *window = begin; window < end; window += POSTFIX_WINDOW_BYTES) {
+    size_t len = (size_t)(end - window) < POSTFIX_WINDOW_BYTES ? (size_t)(end - window) : POSTFIX_WINDOW_BYTES;
+    size_t count = find_newlines(window, len, run->limit, state->newlines);
+    for (size_t i = 0; i < count; i++) {
+      const char *line_end = window + state->newlines[i];
+      struct line_list *list;
+      unsigned result = read_line(run, begin, line_end, number++, &list);
+      run->tally[result]++;
+      if (result >= READ_INFO)
+        list->count++;
+      else if (__builtin_expect(result >= READ_UNPARSED, 0))
+        report_unparsed(run, begin, line_end, result - READ_UNPARSED);
+      begin = line_end + 1;
+    }
+  }
+  run->parser->counts.lines += number;
+}
