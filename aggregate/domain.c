@@ -15,22 +15,41 @@ struct bytes_seen {
   bool has_upper, has_high;
 };
 
-/* Eight bytes at a time: a byte's bit 7 in `from_a` is set from 'A' on, in `from_bracket` from the one behind 'Z' on. */
-static struct bytes_seen look_at(struct slice text) {
-  const uint64_t ones = 0x0101010101010101u;
-  uint64_t upper = 0, high = 0;
-  for (size_t i = 0; i < text.len; i += 8) {
-    uint64_t word = 0;
-    if (text.len - i >= 8)
-      memcpy(&word, text.ptr + i, 8);
-    else
-      memcpy(&word, text.ptr + i, text.len - i);
-    uint64_t low = word & 0x7f * ones;
-    uint64_t from_a = low + (0x80 - 'A') * ones, from_bracket = low + (0x80 - 'Z' - 1) * ones;
-    upper |= (from_a ^ from_bracket) & ~word;
-    high |= word;
+/* The first `len` bytes, zeros behind them, by loads that overlap: a copy of variable length would wait for its own stores. */
+static uint64_t load_short(const char *ptr, size_t len) {
+  if (len >= 4) {
+    uint32_t head, tail;
+    memcpy(&head, ptr, 4);
+    memcpy(&tail, ptr + len - 4, 4);
+    return head | (uint64_t)tail << 8 * (len - 4);
   }
-  return (struct bytes_seen){.has_upper = (upper & 0x80 * ones) != 0, .has_high = (high & 0x80 * ones) != 0};
+  if (!len) return 0;
+  return (uint8_t)ptr[0] | (uint64_t)(uint8_t)ptr[len / 2] << 8 * (len / 2) | (uint64_t)(uint8_t)ptr[len - 1] << 8 * (len - 1);
+}
+
+/* A byte's bit 7 in `from_a` is set from 'A' on, in `from_bracket` from the byte behind 'Z' on. */
+static void look_at_word(uint64_t word, uint64_t *upper, uint64_t *high) {
+  const uint64_t ones = 0x0101010101010101u;
+  uint64_t low = word & 0x7f * ones;
+  uint64_t from_a = low + (0x80 - 'A') * ones, from_bracket = low + (0x80 - 'Z' - 1) * ones;
+  *upper |= (from_a ^ from_bracket) & ~word & 0x80 * ones;
+  *high |= word & 0x80 * ones;
+}
+
+/* Eight bytes at a time, the last eight perhaps twice. */
+static struct bytes_seen look_at(struct slice text) {
+  uint64_t upper = 0, high = 0, word;
+  if (text.len < 8) {
+    look_at_word(load_short(text.ptr, text.len), &upper, &high);
+  } else {
+    for (size_t i = 0; i < text.len - 8; i += 8) {
+      memcpy(&word, text.ptr + i, 8);
+      look_at_word(word, &upper, &high);
+    }
+    memcpy(&word, text.ptr + text.len - 8, 8);
+    look_at_word(word, &upper, &high);
+  }
+  return (struct bytes_seen){.has_upper = upper != 0, .has_high = high != 0};
 }
 
 static struct slice without_trailing_dots(struct slice domain) {

@@ -2,8 +2,7 @@
 #include "aggregate/pool.h"
 
 void pool_init(struct pool *pool, size_t item_bytes, size_t base_bytes) {
-  *pool =
-      (struct pool){.item_bytes = item_bytes, .base_bytes = base_bytes, .mapped_bytes = base_bytes, .cap = base_bytes / item_bytes};
+  *pool = (struct pool){.item_bytes = item_bytes, .mapped_bytes = base_bytes, .cap = base_bytes / item_bytes};
   pool->items = memory_map(base_bytes);
 }
 
@@ -26,5 +25,5 @@ void pool_grow(struct pool *pool, size_t more) {
 
 void pool_empty(struct pool *pool) {
   pool->count = 0;
-  if (pool->mapped_bytes > pool->base_bytes) resize(pool, pool->base_bytes);
+  if (pool->mapped_bytes > POOL_KEEP_BYTES) resize(pool, POOL_KEEP_BYTES);
 }

@@ -3,7 +3,7 @@
  *   | item 0 | item 1 | ... | item count-1 | free ........ |
  *                                           up to cap items; doubles when full (pages are moved, not copied)
  *
- * Emptying gives back what grew beyond the first size. Pointers to items are good until the next pool_add; numbers for as long as the
+ * Emptying gives back what is mapped beyond POOL_KEEP_BYTES; to give back less would mean to zero the same pages again for each flush. Pointers to items are good until the next pool_add; numbers for as long as the
  * item is there. Not thread-safe. */
 #ifndef AGGREGATE_POOL_H
 #define AGGREGATE_POOL_H
@@ -12,10 +12,13 @@
 
 #include "base/memory.h"
 
+/* A third of LIMIT_TABLE_BYTES: the largest pool of a full aggregator. */
+#define POOL_KEEP_BYTES (8u << 20)
+
 struct pool {
   char *items;
   size_t item_bytes, count, cap;
-  size_t mapped_bytes, base_bytes;
+  size_t mapped_bytes;
 };
 
 /* `base_bytes` of address space are mapped at once; they cost memory when they are touched. */

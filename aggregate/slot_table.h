@@ -1,5 +1,5 @@
 /* Finds items of a pool by their hash: open addressing, linear probing, four bytes a slot. The items themselves (strings, rows) are
- * compared by the caller.
+ * compared by the caller, and numbered 0, 1, 2 ... in the order in which they are inserted.
  *
  *   hash (64 bits):  tag = top 8 bits ............ place = low bits
  *   slot (32 bits):  | tag 8 | number of the item + 1: 24 |      0: free
@@ -22,9 +22,12 @@
 #define SLOT_ITEMS_MAX ((1u << SLOT_NUMBER_BITS) - 2)
 #define SLOT_NONE UINT32_MAX
 
+/* Slots that stay when a table is emptied: 2 MiB, enough for the rows of a full aggregator. */
+#define SLOT_KEEP (512u << 10)
+
 struct slot_table {
   uint32_t *slots;
-  size_t mask, used, base_slots;
+  size_t mask, used;
 };
 
 typedef uint64_t slot_hash_fn(const void *context, uint32_t number);
@@ -32,10 +35,10 @@ typedef uint64_t slot_hash_fn(const void *context, uint32_t number);
 /* `base_slots`: a power of two. */
 void slot_table_init(struct slot_table *table, size_t base_slots);
 void slot_table_deinit(struct slot_table *table);
-/* Forgets all items and gives back what grew beyond the base. */
+/* Forgets all items and gives back what grew beyond SLOT_KEEP. */
 void slot_table_empty(struct slot_table *table);
 
-/* Adds an item that is not in the table; its place was not found under `hash`. Grows at three quarters full. */
+/* Adds the next item, whose number is that of the items before it. Grows at three quarters full. */
 void slot_insert(struct slot_table *table, uint64_t hash, uint32_t number, slot_hash_fn *hash_of, const void *context);
 
 static inline size_t slot_first(const struct slot_table *table, uint64_t hash) { return hash & table->mask; }

@@ -41,6 +41,12 @@ void utf8_append_clean(struct buf *b, struct slice text) {
 size_t utf8_copy_clean(struct slice text, char *out, size_t out_max) {
   size_t written = 0;
   while (text.len) {
+    if ((text.ptr[0] & 0x80) == 0) {
+      if (written == out_max) break;
+      out[written++] = *text.ptr++;
+      text.len--;
+      continue;
+    }
     size_t len = utf8_sequence_len(text);
     struct slice clean = len ? slice_of(text.ptr, len) : SLICE("\xef\xbf\xbd");
     if (out_max - written < clean.len) break;
