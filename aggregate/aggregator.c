@@ -31,6 +31,7 @@ enum key_string {
 struct stage_string {
   struct slice text;
   uint64_t hash;
+  uint32_t candidate;
 };
 
 /* One delivery on its way through the steps. */
@@ -100,14 +101,23 @@ static void read_strings(struct aggregator *a, size_t i, const struct delivery *
   }
 }
 
-static void prefetch_strings(const struct aggregator *a, const struct stage_item *item) {
+static void find_candidates(const struct aggregator *a, struct stage_item *item) {
+  for (size_t k = 0; k < KEY_STRING_COUNT; k++) {
+    struct stage_string *string = &item->strings[k];
+    string->candidate = string->text.len ? interner_candidate(&a->strings, string->hash) : SLOT_NONE;
+  }
+}
+
+static void prefetch_candidates(const struct aggregator *a, const struct stage_item *item) {
   for (size_t k = 0; k < KEY_STRING_COUNT; k++)
-    if (item->strings[k].text.len) interner_prefetch(&a->strings, item->strings[k].hash);
+    if (item->strings[k].candidate != SLOT_NONE) interner_prefetch(&a->strings, item->strings[k].candidate);
 }
 
 static uint32_t intern(struct aggregator *a, const struct stage_item *item, enum key_string k) {
   const struct stage_string *string = &item->strings[k];
-  return string->text.len ? interner_intern(&a->strings, string->text, string->hash) : INTERNER_EMPTY;
+  if (!string->text.len) return INTERNER_EMPTY;
+  if (string->candidate != SLOT_NONE && interner_is(&a->strings, string->candidate, string->text)) return string->candidate;
+  return interner_intern(&a->strings, string->text, string->hash);
 }
 
 static void make_keys(struct aggregator *a, struct stage_item *item, const struct delivery *delivery,
@@ -176,7 +186,8 @@ static void count_item(struct aggregator *a, const struct stage_item *item, cons
 void aggregator_add(struct aggregator *a, const struct delivery *deliveries, const struct verdict *verdicts, size_t count) {
   assert(count <= LIMIT_STAGE);
   for (size_t i = 0; i < count; i++) read_strings(a, i, &deliveries[i], &verdicts[i]);
-  for (size_t i = 0; i < count; i++) prefetch_strings(a, &a->stage[i]);
+  for (size_t i = 0; i < count; i++) find_candidates(a, &a->stage[i]);
+  for (size_t i = 0; i < count; i++) prefetch_candidates(a, &a->stage[i]);
   for (size_t i = 0; i < count; i++) make_keys(a, &a->stage[i], &deliveries[i], &verdicts[i]);
   for (size_t i = 0; i < count; i++) {
     traffic_table_prefetch_row(&a->traffic, a->stage[i].traffic_hash);

@@ -56,6 +56,10 @@ static inline bool is_same(struct slice a, struct slice b) {
   return load_u64(a.ptr + last) == load_u64(b.ptr + last);
 }
 
+bool interner_is(const struct interner *interner, uint32_t number, struct slice text) {
+  return is_same(interner_text(interner, number), text);
+}
+
 static uint64_t hash_of_number(const void *context, uint32_t number) {
   const struct interner *interner = context;
   return interner_hash(interner, interner_text(interner, number));

@@ -45,11 +45,18 @@ static inline struct slice interner_text(const struct interner *interner, uint32
   return slice_of(interner->bytes.items + start[0], start[1] - start[0]);
 }
 
-/* Asks for the bytes of the string that this hash may be of; its slot was asked for before. */
-static inline void interner_prefetch(const struct interner *interner, uint64_t hash) {
+/* Interning in steps, so that several strings wait for memory together:
+ *   hash, slot_prefetch | interner_candidate | interner_prefetch | interner_is, else interner_intern
+ * The candidate is the one string that probably has this hash, SLOT_NONE when there is surely none. */
+static inline uint32_t interner_candidate(const struct interner *interner, uint64_t hash) {
   uint32_t number = slot_candidate(&interner->table, hash);
-  if (number != SLOT_NONE) __builtin_prefetch(interner_text(interner, number).ptr);
+  if (number != SLOT_NONE) __builtin_prefetch(pool_at(&interner->starts, number));
+  return number;
 }
+static inline void interner_prefetch(const struct interner *interner, uint32_t number) {
+  __builtin_prefetch(interner_text(interner, number).ptr);
+}
+bool interner_is(const struct interner *interner, uint32_t number, struct slice text);
 
 size_t interner_used_bytes(const struct interner *interner);
 

@@ -3,18 +3,18 @@
 
 #include "base/json.h"
 
-/* atext of RFC 5322 3.2.3, the dot, and every byte of UTF-8 (RFC 6531). */
-static bool is_local_byte(char c) {
-  unsigned char byte = (unsigned char)c;
-  if (byte >= 0x80) return true;
-  if ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') return true;
-  return ascii_is_digit(c) || (c && strchr(".!#$%&'*+-/=?^_`{|}~", c));
-}
+/* atext of RFC 5322 3.2.3, the dot, the backslash of quoted pairs, and every byte of UTF-8 (RFC 6531). */
+static const bool IS_LOCAL_BYTE[256] = {
+    ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, [0x80 ... 0xff] = true, ['.'] = true,
+    ['\\'] = true,        ['!'] = true,         ['#'] = true,         ['$'] = true,           ['%'] = true,
+    ['&'] = true,         ['\''] = true,        ['*'] = true,         ['+'] = true,           ['-'] = true,
+    ['/'] = true,         ['='] = true,         ['?'] = true,         ['^'] = true,           ['_'] = true,
+    ['`'] = true,         ['{'] = true,         ['|'] = true,         ['}'] = true,           ['~'] = true,
+};
 
 /* Local parts of old have quoted pairs outside of quotes: "john\ doe". */
 static bool is_in_local_part(struct slice reply, size_t begin, size_t place) {
-  char c = reply.ptr[place];
-  return is_local_byte(c) || c == '\\' || (place > begin && reply.ptr[place - 1] == '\\');
+  return IS_LOCAL_BYTE[(unsigned char)reply.ptr[place]] || (place > begin && reply.ptr[place - 1] == '\\');
 }
 
 /* The opening quote of the quoted string whose closing quote is at `closing`; `closing` when there is none. */
@@ -58,7 +58,8 @@ static size_t leave_quotes(struct slice reply, size_t begin, size_t at) {
 static size_t find_at(struct slice reply, size_t from) {
   struct slice rest = slice_skip(reply, from);
   size_t at = slice_find_byte(rest, '@');
-  size_t encoded = slice_find(slice_of(rest.ptr, at), SLICE("%40"));
+  size_t percent = slice_find_byte(slice_of(rest.ptr, at), '%');
+  size_t encoded = percent < at ? slice_find(slice_of(rest.ptr, at), SLICE("%40")) : at;
   if (encoded < at) return from + encoded;
   return at < rest.len ? leave_quotes(reply, from, from + at) : reply.len;
 }
