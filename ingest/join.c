@@ -123,8 +123,14 @@ static struct entry *find_any(const struct shard *shard, uint64_t key, uint32_t 
   return other_count == 1 ? other : NULL;
 }
 
-/* Its lines are in the catalog's state already, or were when it was restored. */
-static bool is_known_already(const struct join *join, const struct entry *entry) { return join->is_replay && entry->is_restored; }
+/* A line that is read again, of a message that was restored with it. All messages of one host and queue id are old, or none is. */
+static bool is_known_already(const struct join *join, const struct shard *shard, uint64_t key) {
+  if (!join->is_replay) return false;
+  if (shard->is_whole) return true;
+  size_t at = table_start(&shard->messages, key);
+  struct entry *entry = table_next(&shard->messages, key, &at);
+  return entry && entry->is_restored;
+}
 
 /* ---- beginnings ----------------------------------------------------------------------------------------------------------------- */
 
@@ -152,12 +158,60 @@ static void set_first_line(struct join *join, const struct line *line, struct en
   list_append(&join->inputs[join->input].young, entry, LINKS_PLACE);
 }
 
-static struct entry *begin_message(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
-  struct entry *entry = entry_new(join, shard, line->key, instance_hash);
+/* The message begins with this line. After a restart a line that is read again gets the order that it had. */
+static void set_beginning(struct join *join, const struct line *line, struct entry *entry) {
+  struct shard *shard = entry->shard;
+  uint64_t place = line->position + 1;
+  int64_t order = (int64_t)((uint64_t)shard->order_base + place);
+  if (order <= shard->order_max && !join->is_replay) {
+    order = (int64_t)((uint64_t)shard->order_max + 1);
+    shard->order_base = (int64_t)((uint64_t)order - place);
+  }
+  if (order > shard->order_max) shard->order_max = order;
+  entry->order = order;
+  entry->order_base = shard->order_base;
   entry->first_time_us = line->time_us;
+  shard_insert_by_age(shard, entry);
+}
+
+static struct entry *begin_message(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+  bool has_namesake = table_has(&shard->messages, line->key);
+  struct entry *entry = entry_new(join, shard, line->key, instance_hash);
+  set_beginning(join, line, entry);
   entry->seen_at = line->position + join->clock_offset;
   set_first_line(join, line, entry);
-  if (shard->is_whole) entry_make_old(join, entry);
+  /* Which lines of other instances are its own depends on its namesakes, which a restart may not see any more. It takes the young
+   * ones with it. */
+  if (shard->is_whole || (has_namesake && !join->is_replay)) entry_make_old(join, entry);
+  return entry;
+}
+
+static bool is_orphan(const struct entry *entry) {
+  return !entry->has_client && !entry->has_sender && entry->pieces[JOINED_MESSAGE_ID].offset == PIECE_ABSENT;
+}
+
+/* As begin_message, for the first line that a message can have: deferrals of this queue id that have no more than themselves are of
+ * a message that ended unseen. */
+static struct entry *begin_message_anew(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+  size_t at = table_start(&shard->messages, line->key);
+  struct entry *other;
+  while ((other = table_next(&shard->messages, line->key, &at))) {
+    if (!is_orphan(other)) continue;
+    entry_close(join, other);
+    at = table_start(&shard->messages, line->key);
+  }
+  return begin_message(join, line, shard, instance_hash);
+}
+
+/* The only message of this queue id, if nothing but deferrals of a transport with a name of its own is known of it: it gets the name
+ * that qmgr has. NULL if there is no such message. */
+static struct entry *adopt_orphan(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+  struct entry *entry = find_any(shard, line->key, instance_hash);
+  if (!entry || !is_orphan(entry)) return NULL;
+  if (entry->is_in_catalog) note_closed(join, entry);
+  entry->is_in_catalog = false;
+  entry->instance_hash = instance_hash;
+  touch(join, line, entry);
   return entry;
 }
 
@@ -166,11 +220,8 @@ static struct entry *begin_message(struct join *join, const struct line *line, s
  * what this one differs from. */
 static void restart_message(struct join *join, const struct line *line, struct entry *entry, bool is_certain) {
   entry_clear(join, entry);
-  struct shard *shard = entry->shard;
-  list_remove(&shard->by_age, entry, LINKS_AGE);
-  list_append(&shard->by_age, entry, LINKS_AGE);
-  entry->order = shard->next_order++;
-  entry->first_time_us = line->time_us;
+  list_remove(&entry->shard->by_age, entry, LINKS_AGE);
+  set_beginning(join, line, entry);
   if (entry->is_old || !is_certain) return;
   list_remove(&join->inputs[entry->input].young, entry, LINKS_PLACE);
   set_first_line(join, line, entry);
@@ -181,9 +232,8 @@ static void restart_message(struct join *join, const struct line *line, struct e
 static void take_client(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
   struct entry *entry = find_exact(shard, line->key, instance_hash);
   if (!entry) {
-    entry = begin_message(join, line, shard, instance_hash);
+    entry = begin_message_anew(join, line, shard, instance_hash);
   } else {
-    if (is_known_already(join, entry)) return;
     restart_message(join, line, entry, true);
     touch(join, line, entry);
   }
@@ -194,12 +244,12 @@ static void take_client(struct join *join, const struct line *line, struct shard
 
 static void take_message_id(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
   struct entry *entry = find_exact(shard, line->key, instance_hash);
-  if (!entry)
-    entry = begin_message(join, line, shard, instance_hash);
-  else if (is_known_already(join, entry))
-    return;
-  else
+  if (!entry) {
+    entry = begin_message_anew(join, line, shard, instance_hash);
+  } else {
+    if (is_orphan(entry)) restart_message(join, line, entry, false);
     touch(join, line, entry);
+  }
   entry_set_string(join, entry, JOINED_MESSAGE_ID, line->message_id);
 }
 
@@ -211,10 +261,10 @@ static bool is_other_sender(const struct entry *entry, const struct line *line) 
 
 static void take_sender(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
   struct entry *entry = find_exact(shard, line->key, instance_hash);
+  if (!entry) entry = adopt_orphan(join, line, shard, instance_hash);
   if (!entry) {
     entry = begin_message(join, line, shard, instance_hash);
   } else {
-    if (is_known_already(join, entry)) return;
     if (is_other_sender(entry, line)) restart_message(join, line, entry, false);
     /* The same again at a retry: the catalog's row need not be written for it. */
     bool is_same = entry->has_sender && entry->size_bytes == line->sender.size_bytes;
@@ -320,7 +370,6 @@ static void remember_deferral(struct join *join, const struct line *line, struct
 static void take_delivery(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash,
                           struct delivery_stage *stage) {
   struct entry *entry = find_any(shard, line->key, instance_hash);
-  if (entry && is_known_already(join, entry)) return;
   for (uint32_t i = 0; !join->is_replay && i < line->times; i++) {
     if (!entry || !entry->has_sender) join->counts.orphans++;
     fill_delivery(join, line, entry, stage_next(stage));
@@ -343,7 +392,7 @@ static void take_delivery(struct join *join, const struct line *line, struct sha
 static void take_expired(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash,
                          struct delivery_stage *stage) {
   struct entry *entry = find_any(shard, line->key, instance_hash);
-  if (!entry || is_known_already(join, entry)) return;
+  if (!entry) return;
   touch(join, line, entry);
   while (entry->deferrals) {
     struct deferral *deferral = entry->deferrals;
@@ -369,7 +418,7 @@ static void take_reject(struct join *join, const struct line *line, struct shard
 
 static void take_removed(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
   struct entry *entry = find_any(shard, line->key, instance_hash);
-  if (entry && !is_known_already(join, entry)) entry_close(join, entry);
+  if (entry) entry_close(join, entry);
 }
 
 void join_take(struct join *join, const struct line *line, struct delivery_stage *stage) {
@@ -377,7 +426,7 @@ void join_take(struct join *join, const struct line *line, struct delivery_stage
   struct input *input = &join->inputs[join->input];
   join->stage = stage;
   if (line->time_us > input->newest_us) input->newest_us = line->time_us;
-  if (join->is_replay && shard->is_whole) return;
+  if (is_known_already(join, shard, line->key)) return;
   uint32_t instance_hash = hash_instance(join, line->instance);
   switch (line->kind) {
     case LINE_CLIENT: take_client(join, line, shard, instance_hash); break;

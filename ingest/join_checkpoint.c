@@ -11,7 +11,7 @@
  * shard becomes whole, until that place is out of reach: all of its messages are rows, and lines read again are ignored.
  *
  * A row's state is MessagePack values one after another:
- *   version, kind = message, key, instance hash, order, first time, flags, size, present strings (bits), strings...,
+ *   version, kind = message, key, instance hash, order, order base, first time, flags, size, present strings (bits), strings...,
  *     deferral count, { present strings (bits), delay, reply code, strings... }...
  *   version, kind = whole, shard */
 #include <inttypes.h>
@@ -65,7 +65,8 @@ static void write_message(struct buf *out, const struct entry *entry) {
                            STATE_MESSAGE,
                            entry->key,
                            entry->instance_hash,
-                           entry->order,
+                           (uint64_t)entry->order,
+                           (uint64_t)entry->order_base,
                            (uint64_t)entry->first_time_us,
                            flags,
                            entry->size_bytes,
@@ -138,19 +139,25 @@ static bool fail_restore(const struct open_message *message, const char *what, s
 static bool restore_message(struct join *join, struct scope *scope, struct msgpack_reader *in, const struct open_message *message,
                             uint64_t key, struct error *err) {
   struct shard *shard = &scope->shards[line_shard(key)];
-  uint64_t instance_hash, order;
-  if (!msgpack_read_u64(in, &instance_hash) || instance_hash > UINT32_MAX || !msgpack_read_u64(in, &order) || order == UINT64_MAX)
+  uint64_t instance_hash, order, order_base;
+  if (!msgpack_read_u64(in, &instance_hash) || instance_hash > UINT32_MAX || !msgpack_read_u64(in, &order) || order > INT64_MAX ||
+      !msgpack_read_u64(in, &order_base))
     return fail_restore(message, "state is cut short or out of range", err);
   if (is_open_already(shard, key, instance_hash)) return fail_restore(message, "it is there twice", err);
   struct entry *entry = entry_new(join, shard, key, (uint32_t)instance_hash);
   entry->is_old = entry->is_restored = true;
+  entry->order = (int64_t)order;
+  entry->order_base = (int64_t)order_base;
+  list_append(&shard->by_age, entry, LINKS_AGE);
   if (!read_content(join, in, entry)) {
     entry_close(join, entry);
     return fail_restore(message, "state is cut short or out of range", err);
   }
   entry->is_in_catalog = true;
-  entry->order = order;
-  if (order >= shard->next_order) shard->next_order = order + 1;
+  if (entry->order > shard->order_max) {
+    shard->order_max = entry->order;
+    shard->order_base = entry->order_base;
+  }
   shard->is_unsorted = true;
   return true;
 }
@@ -175,7 +182,7 @@ bool join_restore(struct join *join, uint32_t scope_number, const struct open_me
 }
 
 static int compare_order(const void *a, const void *b) {
-  uint64_t left = (*(struct entry *const *)a)->order, right = (*(struct entry *const *)b)->order;
+  int64_t left = (*(struct entry *const *)a)->order, right = (*(struct entry *const *)b)->order;
   return left < right ? -1 : left > right;
 }
 
@@ -206,8 +213,7 @@ static bool is_out_of_window(const struct join *join, const struct input *input,
   return !__builtin_add_overflow(entry->first_time_us, join->options.replay_us, &limit_us) && limit_us < input->newest_us;
 }
 
-/* The young that are out of the window, from the front: so the old of an input were all created before its young, and a restart
- * has them in the same order. */
+/* The young that are out of the window, from the front. */
 static void age_input(struct join *join, struct input *input, const struct input_progress *progress) {
   if (!input->scope) return;
   if (progress->is_ended) input_set_replaying(input, false);
@@ -226,13 +232,15 @@ static void age_crossed(struct join *join) {
   for (size_t i = 0; i < join->input_count; i++) {
     struct input *input = &join->inputs[i];
     if (!input->scope) continue;
-    for (struct entry *entry = input->young.first, *next; entry; entry = next) {
-      next = entry->place.next;
-      if (!entry->is_crossed) continue;
-      if (input->scope->replaying_count)
-        join->has_crossed_in_replay = true;
-      else
+    struct entry *entry = input->young.first;
+    while (entry) {
+      struct entry *next = entry->place.next;
+      if (entry->is_crossed && input->scope->replaying_count) join->has_crossed_in_replay = true;
+      if (entry->is_crossed && !input->scope->replaying_count) {
         entry_make_old(join, entry);
+        next = input->young.first; /* its namesakes left the list, too: next may be one */
+      }
+      entry = next;
     }
   }
 }

@@ -72,7 +72,8 @@ struct entry {
   struct shard *shard;
   struct entry_links age;   /* in shard->by_age */
   struct entry_links place; /* in input->young or join->dirty */
-  uint64_t order;           /* of creation in its shard, kept in the catalog */
+  int64_t order;            /* of its beginning in its shard, kept in the catalog with the base it was made from */
+  int64_t order_base;
   int64_t first_time_us;
   uint64_t first_position; /* the line from which a restart must read to rebuild it */
   uint64_t seen_at;        /* scope->clock at its last line */
@@ -84,9 +85,10 @@ struct entry {
 struct shard {
   struct scope *scope;
   struct join_table messages, deferrals;
-  struct entry_list by_age;
-  uint64_t next_order;
-  size_t bytes; /* a function of the open messages alone, not of how they came to be: equal after a restart */
+  struct entry_list by_age; /* by order, which is order_base + position of the first line + 1 */
+  int64_t order_base;       /* goes up where a new input begins at a lower position */
+  int64_t order_max;        /* the largest so far */
+  size_t bytes;             /* a function of the open messages alone, not of how they came to be: equal after a restart */
   uint8_t number;
   bool is_unsorted; /* restored entries are in any order */
   /* All of its messages are kept in the catalog, and lines read again are ignored: see join_checkpoint.c. */
@@ -167,13 +169,16 @@ void list_remove(struct entry_list *list, struct entry *entry, size_t links_offs
 #define LINKS_AGE offsetof(struct entry, age)
 #define LINKS_PLACE offsetof(struct entry, place)
 
-/* An entry without any content, in the table and last by age, linked to no place yet. */
+/* Puts an entry where its order says, which is last but for lines read again. */
+void shard_insert_by_age(struct shard *shard, struct entry *entry);
+/* An entry without any content, in the table, in no list yet. */
 struct entry *entry_new(struct join *join, struct shard *shard, uint64_t key, uint32_t instance_hash);
 /* Forgets what it holds; it stays where it is. */
 void entry_clear(struct join *join, struct entry *entry);
 /* Its end: leaves every list and table; its row in the catalog, if any, is noted for deletion. */
 void entry_close(struct join *join, struct entry *entry);
-/* Moves a young entry to the old, or makes a new one old. */
+void note_closed(struct join *join, const struct entry *entry);
+/* Moves a young entry to the old, and with it all of the same host and queue id. */
 void entry_make_old(struct join *join, struct entry *entry);
 void entry_mark_dirty(struct join *join, struct entry *entry);
 

@@ -76,6 +76,15 @@ void list_remove(struct entry_list *list, struct entry *entry, size_t links_offs
   *links = (struct entry_links){0};
 }
 
+void shard_insert_by_age(struct shard *shard, struct entry *entry) {
+  struct entry *prev = shard->by_age.last;
+  while (prev && prev->order > entry->order) prev = prev->age.prev;
+  struct entry *next = prev ? prev->age.next : shard->by_age.first;
+  entry->age = (struct entry_links){.prev = prev, .next = next};
+  *(prev ? &prev->age.next : &shard->by_age.first) = entry;
+  *(next ? &next->age.prev : &shard->by_age.last) = entry;
+}
+
 /* ---- entries ------------------------------------------------------------------------------------------------------------------ */
 
 static void add_cost(struct entry *entry, size_t bytes) {
@@ -96,11 +105,9 @@ struct entry *entry_new(struct join *join, struct shard *shard, uint64_t key, ui
   entry->size_bytes = U64_ABSENT;
   entry->strings = entry->inline_bytes;
   entry->strings_cap = ENTRY_INLINE_BYTES;
-  entry->order = shard->next_order++;
   for (unsigned i = 0; i < JOINED_COUNT; i++) entry->pieces[i].offset = PIECE_ABSENT;
   add_cost(entry, sizeof *entry + OBJECT_OVERHEAD_BYTES);
   table_add(&shard->messages, key, entry);
-  list_append(&shard->by_age, entry, LINKS_AGE);
   join->counts.open++;
   return entry;
 }
@@ -124,7 +131,7 @@ static void leave_place(struct join *join, struct entry *entry) {
     list_remove(&join->dirty, entry, LINKS_PLACE);
 }
 
-static void note_closed(struct join *join, const struct entry *entry) {
+void note_closed(struct join *join, const struct entry *entry) {
   if (join->closed_count == join->closed_cap) {
     join->closed_cap = join->closed_cap ? join->closed_cap * 2 : 64;
     join->closed = memory_resize(join->closed, join->closed_cap * sizeof *join->closed);
@@ -146,10 +153,16 @@ void entry_close(struct join *join, struct entry *entry) {
 }
 
 void entry_make_old(struct join *join, struct entry *entry) {
-  leave_place(join, entry);
-  entry->is_old = true;
-  entry->is_dirty = true;
-  list_append(&join->dirty, entry, LINKS_PLACE);
+  const struct join_table *table = &entry->shard->messages;
+  size_t at = table_start(table, entry->key);
+  struct entry *namesake;
+  while ((namesake = table_next(table, entry->key, &at))) {
+    if (namesake->is_old) continue;
+    leave_place(join, namesake);
+    namesake->is_old = true;
+    namesake->is_dirty = true;
+    list_append(&join->dirty, namesake, LINKS_PLACE);
+  }
 }
 
 void entry_mark_dirty(struct join *join, struct entry *entry) {
@@ -227,7 +240,7 @@ void deferral_strings(const struct deferral *deferral, struct slice *out) {
 }
 
 static uint64_t deferral_hash(const struct entry *entry, struct slice recipient) {
-  return hash_slice_seeded(recipient, entry->key ^ entry->instance_hash);
+  return hash_slice_seeded(recipient, entry->key);
 }
 
 struct deferral *deferral_find(const struct entry *entry, struct slice recipient) {
@@ -297,8 +310,10 @@ void deferral_remove(struct join *join, struct deferral *deferral) {
 
 static void forget_oldest(struct join *join, struct shard *shard) {
   struct entry *oldest = shard->by_age.first;
-  /* Twice the window: a source may begin to read again somewhat before the line that it must. */
-  if (shard->scope->clock - oldest->seen_at <= 2 * join->options.replay_bytes) shard_become_whole(join, shard);
+  /* Twice the window: a source may begin to read again somewhat before the line that it must. (Lines read again do not move the
+   * clock, so what they touched may be ahead of it.) */
+  uint64_t clock = shard->scope->clock;
+  if (clock < oldest->seen_at || clock - oldest->seen_at <= 2 * join->options.replay_bytes) shard_become_whole(join, shard);
   entry_close(join, oldest);
 }
 

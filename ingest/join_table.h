@@ -35,5 +35,9 @@ static inline void *table_next(const struct join_table *table, uint64_t hash, si
     if (slot->hash == hash) return slot->item;
   }
 }
+static inline bool table_has(const struct join_table *table, uint64_t hash) {
+  size_t at = table_start(table, hash);
+  return table_next(table, hash, &at) != NULL;
+}
 
 #endif
