@@ -3,7 +3,7 @@
  *
  *   items   | key | row |  16 bytes; a spare array of the same size; both mapped, given back by row_sort_deinit
  *
- * 500 k rows take some 20 ms; a sort with a compare function takes 100. */
+ * 500 k rows of random words took 8 to 42 ms where qsort took 87 to 114 (three runs on a shared machine). */
 #ifndef AGGREGATE_ROW_SORT_H
 #define AGGREGATE_ROW_SORT_H
 
