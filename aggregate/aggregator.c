@@ -1,8 +1,8 @@
 /* Counts deliveries into the three live tables.
  *
  * A table is larger than the caches, so each delivery waits for memory several times: slot of each string, the string, slot of
- * the row, the row, its block. A stage of 64 deliveries goes through these steps together; each step touches what the one before asked
- * for, so the waits of 64 deliveries overlap. */
+ * the row, the row, its block. A stage of 64 deliveries goes through these steps together; each step touches what the one before
+ * asked for, so the waits of 64 deliveries overlap. */
 #include "aggregate/aggregator.h"
 
 #include <assert.h>

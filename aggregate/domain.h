@@ -17,8 +17,9 @@
  * empty or absent). Normalising what is normalised changes nothing. */
 struct slice domain_of_address(struct slice address, char *scratch);
 
-/* Lower case, A-labels (IDNA2008, non-transitional), no trailing dots, at most LIMIT_KEY_BYTES. A name that IDNA refuses keeps its bytes,
- * cleaned to valid UTF-8. Only names with bytes from 0x80 on cost a conversion (about 3 us, and memory of libidn2 meanwhile). */
+/* Lower case, A-labels (IDNA2008, non-transitional), no trailing dots, at most LIMIT_KEY_BYTES. A name that IDNA refuses keeps its
+ * bytes, cleaned to valid UTF-8. Only names with bytes from 0x80 on cost a conversion (about 3 us, and memory of libidn2
+ * meanwhile). */
 struct slice domain_normalise(struct slice domain, char *scratch);
 
 /* `text` as valid UTF-8 of at most LIMIT_KEY_BYTES, cut between characters. Absent becomes empty. */

@@ -2,8 +2,8 @@
  *
  *   slots -> number -> starts[number] .. starts[number + 1] -> bytes, one string after another
  *
- * Costs 4 bytes for the start, some 7 for the slot, and the bytes. Hashes are seeded from the kernel: who chooses our strings (anyone
- * who sends mail) cannot choose their slots. Strings are told apart by all their bytes. */
+ * Costs 4 bytes for the start, some 7 for the slot, and the bytes. Hashes are seeded from the kernel: who chooses our strings
+ * (anyone who sends mail) cannot choose their slots. Strings are told apart by all their bytes. */
 #ifndef AGGREGATE_INTERNER_H
 #define AGGREGATE_INTERNER_H
 

@@ -10,8 +10,8 @@
 #include "base/limits.h"
 #include "base/slice.h"
 
-/* Writes the masked reply as valid UTF-8, cut between characters at LIMIT_TEMPLATE_BYTES, to `out` (that large); returns how many bytes.
- * Any bytes, any length; the time grows with the length. */
+/* Writes the masked reply as valid UTF-8, cut between characters at LIMIT_TEMPLATE_BYTES, to `out` (that large); returns how many
+ * bytes. Any bytes, any length; the time grows with the length. */
 size_t mask_addresses(struct slice reply, char *out);
 
 #endif

@@ -3,8 +3,8 @@
  *   | item 0 | item 1 | ... | item count-1 | free ........ |
  *                                           up to cap items; doubles when full (pages are moved, not copied)
  *
- * Emptying gives back what is mapped beyond POOL_KEEP_BYTES; to give back less would mean to zero the same pages again for each flush. Pointers to items are good until the next pool_add; numbers for as long as the
- * item is there. Not thread-safe. */
+ * Emptying gives back what is mapped beyond POOL_KEEP_BYTES; to give back less would mean to zero the same pages again for each
+ * flush. Pointers to items are good until the next pool_add; numbers for as long as the item is there. Not thread-safe. */
 #ifndef AGGREGATE_POOL_H
 #define AGGREGATE_POOL_H
 

@@ -1,5 +1,5 @@
-/* The live rows of schemas/replies.def: what refusing servers said. About 300 bytes a row, the example in it. Refusals are a small part
- * of deliveries and their templates few, so nothing is staged here. */
+/* The live rows of schemas/replies.def: what refusing servers said. About 300 bytes a row, the example in it. Refusals are a small
+ * part of deliveries and their templates few, so nothing is staged here. */
 #ifndef AGGREGATE_REPLIES_TABLE_H
 #define AGGREGATE_REPLIES_TABLE_H
 

@@ -1,5 +1,5 @@
-/* Sorts rows (or strings) by keys of several 64-bit words, word after word: radix on the first, and within runs of equal first words
- * on the next. Comparing never touches the rows: their words are asked for once.
+/* Sorts rows (or strings) by keys of several 64-bit words, word after word: radix on the first, and within runs of equal first
+ * words on the next. Comparing never touches the rows: their words are asked for once.
  *
  *   items   | key | row |  16 bytes; a spare array of the same size; both mapped, given back by row_sort_deinit
  *

@@ -4,8 +4,8 @@
  *   hash (64 bits):  tag = top 8 bits ............ place = low bits
  *   slot (32 bits):  | tag 8 | number of the item + 1: 24 |      0: free
  *
- * The tag saves all but one in 256 of the misses on a wrong item. Hashes are not kept: growing asks the caller for them again. At most
- * SLOT_ITEMS_MAX items, which are some 400 MiB of rows; tables are flushed long before (LIMIT_TABLE_BYTES).
+ * The tag saves all but one in 256 of the misses on a wrong item. Hashes are not kept: growing asks the caller for them again. At
+ * most SLOT_ITEMS_MAX items, which are some 400 MiB of rows; tables are flushed long before (LIMIT_TABLE_BYTES).
  *
  *   for (size_t at = slot_first(t, hash); t->slots[at]; at = slot_next(t, at))
  *     if (slot_may_be(t, at, hash) && item_equal(slot_number(t, at), ...)) return slot_number(t, at);

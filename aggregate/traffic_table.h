@@ -7,7 +7,8 @@
  *           of more: a block of 64 bytes elsewhere:           1 | number of the block 31
  *   block   counts of 16 bits; what exceeds them is moved to  a deep histogram of 64 bits
  *
- * Most rows of a minute are of one or two deliveries (bench_aggregate: 344 k rows of some 430 k deliveries to 100 k domains), so the block is the exception. */
+ * Most rows of a minute are of one or two deliveries (bench_aggregate: 344 k rows of some 430 k deliveries to 100 k domains), so
+ * the block is the exception. */
 #ifndef AGGREGATE_TRAFFIC_TABLE_H
 #define AGGREGATE_TRAFFIC_TABLE_H
 

@@ -1,4 +1,5 @@
-/* Counters are exact: the live tables against rows that are made one by one, sorted by the dataset's compare and merged by its merge. */
+/* Counters are exact: the live tables against rows that are made one by one, sorted by the dataset's compare and merged by its
+ * merge. */
 #include "aggregate/aggregator.h"
 
 #include <stdio.h>
@@ -57,8 +58,7 @@ static const char *const ADDRESSES[] = {
     "Jane@EXAMPLE.com.",
     "john@example.com.au",
     "j@xn--bcher-kva.example",
-    "j@B\xc3\xbc"
-    "cher.example",
+    "j@B\303\274cher.example",
     "j@caf\xe9.example",
     "",
     "postmaster",
