@@ -6,7 +6,11 @@
 #include "ingest/lines.h"
 #include "ingest/zone.h"
 
-uint64_t line_key(struct slice host, struct slice queue_id) { return line_key_of(host, queue_id); }
+uint64_t line_key(struct slice host, struct slice queue_id) {
+  /* Nothing is known of what lies behind the slices. */
+  uint64_t host_digest = line_key_digest(host, host.ptr), id_digest = line_key_digest(queue_id, queue_id.ptr);
+  return line_key_join(host_digest, id_digest);
+}
 
 struct slice noise_name(enum noise noise) {
   static const struct slice names[] = {

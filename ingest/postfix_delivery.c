@@ -7,8 +7,7 @@
  * they should, and the status is the one that they lead to. Compiled three times (postfix_internal.h). */
 #include "ingest/postfix_internal.h"
 
-/* Seconds with a fraction to microseconds; DELAY_ABSENT when it is no such number. */
-static int64_t read_seconds(const char *p, const char *end) {
+static int64_t read_seconds_slow(const char *p, const char *end) {
   int64_t whole = 0, fraction = 0, scale = 100000;
   const char *begin = p;
   for (; p < end && ascii_is_digit(*p) && p - begin < 12; p++) whole = whole * 10 + (*p - '0');
@@ -16,6 +15,22 @@ static int64_t read_seconds(const char *p, const char *end) {
   if (p < end && *p == '.')
     for (p++; p < end && ascii_is_digit(*p); p++, scale /= 10) fraction += (*p - '0') * scale;
   return p == end ? whole * US_PER_SECOND + fraction : DELAY_ABSENT;
+}
+
+/* Seconds with a fraction to microseconds; DELAY_ABSENT when it is no such number. 8 bytes from p on may be read. Lengths and places
+ * of the point differ from line to line: "0.35", "12", "1.2" are read without a branch on them. */
+static inline int64_t read_seconds(const char *p, const char *end) {
+  static const uint32_t us_of_last_digit[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
+  size_t len = (size_t)(end - p);
+  if (__builtin_expect(len - 1 > 7, 0)) return read_seconds_slow(p, end);
+  uint64_t text = load_u64(p), others = digits8_find_other(text) & bits_below(8 * len);
+  unsigned whole = others ? bits_first(others) / 8 : (unsigned)len, has_point = others != 0,
+           fraction = (unsigned)len - whole - has_point;
+  bool is_plain = whole && fraction <= 6 && !bits_drop_first(others) && (!has_point || p[whole] == '.');
+  if (__builtin_expect(!is_plain, 0)) return read_seconds_slow(p, end);
+  uint64_t behind_point = text >> (8 * (whole & 7)) >> (8 * has_point); /* whole 8: has no fraction to join */
+  uint64_t joined = (text & bits_below(8 * whole)) | (fraction ? behind_point << (8 * whole) : 0);
+  return (int64_t)digits8_value(digits8_align(joined, whole + fraction)) * us_of_last_digit[fraction];
 }
 
 /* The word behind "status=" and the text behind it. READ_INFO: the line is a delivery and its status is set. */
@@ -39,17 +54,17 @@ static unsigned read_status(const char *p, const char *end, struct line *line, s
   return result;
 }
 
-static void set_relay(struct slice relay, struct line *line) {
+static inline void set_relay(struct slice relay, const char *limit, struct line *line) {
   line->delivery.relay_host = line->delivery.relay_ip = SLICE_ABSENT;
-  if (relay.ptr) postfix_read_peer(relay, &line->delivery.relay_host, &line->delivery.relay_ip);
+  if (relay.ptr) postfix_read_peer(relay, limit, &line->delivery.relay_host, &line->delivery.relay_ip);
 }
 
 /* Fields from "relay=" (p) on, in the order and with all that today's Postfix writes. */
 static inline unsigned read_fields(const struct postfix_run *run, const char *p, const char *end, struct line *line,
                                    struct slice *text) {
-  const char *relay = p + 6, *comma = scan_find(relay, end, run->limit, ',');
-  if (end - comma < 40) return READ_UNPARSED + UNPARSED_BODY;
-  p = comma + 2;
+  const char *relay = p + 6, *relay_end = scan_find(relay, end, run->limit, ',');
+  if (end - relay_end < 40) return READ_UNPARSED + UNPARSED_BODY;
+  p = relay_end + 2;
   if (STARTS_WITH(p, end, "conn_use=")) {
     p = scan_find(p, end, run->limit, ',');
     if (end - p < 40) return READ_UNPARSED + UNPARSED_BODY;
@@ -67,7 +82,7 @@ static inline unsigned read_fields(const struct postfix_run *run, const char *p,
   if (result == READ_UNPARSED + UNPARSED_BODY) return result;
   line->delivery.delay_us = read_seconds(p + 6, delays - 2);
   line->delivery.dsn = slice_between(dsn + 4, status - 2);
-  set_relay(slice_between(relay, comma), line);
+  set_relay(slice_between(relay, relay_end), run->limit, line);
   return result;
 }
 
@@ -80,7 +95,7 @@ static unsigned read_fields_slowly(const char *p, const char *end, struct line *
   while (!STARTS_WITH(p, end, "status=")) {
     const char *comma = p < end ? memchr(p, ',', (size_t)(end - p)) : NULL;
     if (!comma || end - comma < 2 || comma[1] != ' ') return READ_UNPARSED + UNPARSED_BODY;
-    if (STARTS_WITH(p, end, "relay="))
+    if (STARTS_WITH(p, end, "relay=") && slice_is_absent(relay))
       relay = slice_between(p + 6, comma);
     else if (STARTS_WITH(p, end, "delay="))
       line->delivery.delay_us = read_seconds(p + 6, comma);
@@ -91,7 +106,7 @@ static unsigned read_fields_slowly(const char *p, const char *end, struct line *
     p = comma + 2;
   }
   unsigned result = read_status(p + 7, end, line, text);
-  set_relay(relay, line);
+  set_relay(relay, end, line);
   return result;
 }
 

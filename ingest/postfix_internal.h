@@ -81,10 +81,29 @@ void postfix_read_reply(struct slice text, struct line *line);
 uint16_t postfix_smtp_code(struct slice text);
 
 /* "host[ip]:port" into host and address; `host` absent for "unknown" and "none", `ip` absent when the brackets hold none. */
-void postfix_read_peer(struct slice peer, struct slice *host, struct slice *ip);
+void postfix_read_peer_slow(struct slice peer, struct slice *host, struct slice *ip);
 
-/* p is behind "QID: " or "NOQUEUE: ". Fills line->reject and returns true when it is a refusal. */
-bool postfix_read_reject(const char *p, const char *end, struct line *line);
+/* The same for a peer whose bytes up to `limit` may be read; the usual one, with an address in brackets within 64 bytes, costs no loop. */
+static inline void postfix_read_peer(struct slice peer, const char *limit, struct slice *host, struct slice *ip) {
+  struct block block = block_load_until(peer.ptr, limit);
+  uint64_t inside = bits_below(peer.len), opens = block_find(block, '[') & inside, behind = ~(opens ^ (opens - 1));
+  uint64_t closes = block_find(block, ']') & inside & behind, between = (closes - 1) & ~closes & behind;
+  uint64_t separators = block_find(block, '.') | block_find(block, ':');
+  uint64_t good =
+      separators | block_find_between(block, '0', '9') | block_find_between(block, 'a', 'f') | block_find_between(block, 'A', 'F');
+  bool is_unknown = peer.len > 8 && memcmp(peer.ptr, "unknown[", 8) == 0;
+  if (__builtin_expect(!opens || (opens & 1) || !closes || !(between & separators) || (between & ~good), 0)) {
+    postfix_read_peer_slow(peer, host, ip);
+    return;
+  }
+  unsigned open = bits_first(opens);
+  *host = is_unknown ? SLICE_ABSENT : slice_of(peer.ptr, open);
+  *ip = slice_of(peer.ptr + open + 1, bits_first(closes) - open - 1);
+}
+
+/* p is behind "QID: " or "NOQUEUE: ", at "reject", "milter-" or "proxy-". READ_DELIVERY: a refusal, in line->reject; else noise (what only
+ * warns, holds or accepts), or unparsed. */
+unsigned postfix_read_reject(const char *p, const char *end, struct line *line);
 
 /* Whether the line is one of Postfix's, by the name of the program. */
 bool postfix_is_program(const struct syslog_header *header);

@@ -8,10 +8,14 @@
 #define WORD4(a, b, c, d) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
 
 /* The next item of the list that `queue_id` belongs to, with what all kinds share. NOQUEUE: absent, and spread by position. */
-static inline struct line *open_line(struct postfix_run *run, struct postfix_message *message, enum line_kind kind,
-                                     struct slice queue_id) {
-  uint64_t position = run->batch->position + (uint64_t)(message->begin - run->batch->base);
-  uint64_t key = queue_id.ptr ? line_key_of(message->header.host, queue_id) : hash_u64(position);
+static inline struct line *open_line(struct postfix_run *run, struct postfix_message *message, struct slice queue_id) {
+  uint64_t position = run->batch->position + (uint64_t)(message->begin - run->batch->base), key;
+  if (__builtin_expect(queue_id.len == 7 && memcmp(queue_id.ptr, "NOQUEUE", 7) == 0, 0)) {
+    queue_id = SLICE_ABSENT;
+    key = hash_u64(position);
+  } else {
+    key = line_key_of(message->header.host, queue_id, run->limit);
+  }
   struct line_list *list = run->list_of_shard[line_shard(key)];
   if (__builtin_expect(list->count == list->cap, 0)) line_list_grow(list);
   struct line *line = &list->items[list->count];
@@ -21,7 +25,6 @@ static inline struct line *open_line(struct postfix_run *run, struct postfix_mes
   line->time_us = message->header.time_us;
   line->number = message->number;
   line->times = message->times;
-  line->kind = kind;
   line->host = message->header.host;
   line->instance = message->header.instance;
   line->service = message->header.service;
@@ -34,34 +37,40 @@ static inline bool service_ends_with(const struct syslog_header *header, uint32_
   return header->instance.ptr && header->service.len >= 4 && load_u32(header->service.ptr + header->service.len - 4) == word;
 }
 
+/* The number at p; U64_ABSENT when there is none. */
+static inline uint64_t read_size(const char *p, const char *end) {
+  if (__builtin_expect(end - p >= 8, 1)) {
+    uint64_t text = load_u64(p), others = digits8_find_other(text);
+    if (__builtin_expect(others && !(others & 0x80), 1)) return digits8_value(digits8_align(text, bits_first(others) / 8));
+  }
+  uint64_t size = 0;
+  const char *digit = p;
+  for (; digit < end && ascii_is_digit(*digit) && digit - p < 19; digit++) size = size * 10 + (uint64_t)(*digit - '0');
+  return digit > p ? size : U64_ABSENT;
+}
+
 /* qmgr: from=<a@b>, size=9, nrcpt=1 (queue active)      p is behind "from=<"
  *       from=<a@b>, status=expired, returned to sender
- * Behind the address is no other '>': the last one ends it, whatever the address holds. */
-static unsigned read_sender(struct postfix_run *run, struct postfix_message *message, struct slice queue_id, const char *p) {
-  const char *end = message->end, *close = scan_find_last(p, end, '>');
-  if (!close) return READ_UNPARSED + UNPARSED_BODY;
+ * Behind the address is no other '>': the last one of the line ends it, whatever the address holds. */
+static unsigned read_sender(const struct postfix_message *message, struct line *line, const char *p) {
+  const char *end = message->end, *close = scan_find_last(message->begin, end, '>');
+  if (!close || close < p) return READ_UNPARSED + UNPARSED_BODY;
   if (STARTS_WITH(close, end, ">, status=")) {
     const char *status = close + 10;
     if (!STARTS_WITH(status, end, "expired") && !STARTS_WITH(status, end, "force-expired")) return READ_NOISE + NOISE_bookkeeping;
-    open_line(run, message, LINE_EXPIRED, queue_id);
+    line->kind = LINE_EXPIRED;
     return READ_INFO;
   }
-  struct line *line = open_line(run, message, LINE_SENDER, queue_id);
+  line->kind = LINE_SENDER;
   line->sender.address = slice_between(p, close);
-  line->sender.size_bytes = U64_ABSENT;
-  if (STARTS_WITH(close, end, ">, size=")) {
-    uint64_t size = 0;
-    const char *digit = close + 8;
-    for (; digit < end && ascii_is_digit(*digit) && digit - close < 27; digit++) size = size * 10 + (uint64_t)(*digit - '0');
-    if (digit > close + 8) line->sender.size_bytes = size;
-  }
+  line->sender.size_bytes = STARTS_WITH(close, end, ">, size=") ? read_size(close + 8, end) : U64_ABSENT;
   return READ_INFO;
 }
 
 /* smtpd: client=host[ip]:port, sasl_method=PLAIN, orig_client=host[ip]      p is behind "client="
  * Behind a content filter orig_client is who handed the message in; client is the filter. */
-static unsigned read_client(struct postfix_run *run, struct postfix_message *message, struct slice queue_id, const char *p) {
-  const char *end = message->end, *comma = scan_find(p, end, run->limit, ',');
+static unsigned read_client(const struct postfix_run *run, struct line *line, const char *p, const char *end) {
+  const char *comma = scan_find(p, end, run->limit, ',');
   struct slice peer = slice_between(p, comma);
   if (comma < end) {
     struct slice rest = slice_between(comma, end), original = SLICE(", orig_client=");
@@ -71,23 +80,23 @@ static unsigned read_client(struct postfix_run *run, struct postfix_message *mes
       peer = slice_of(rest.ptr, slice_find_byte(rest, ','));
     }
   }
-  struct line *line = open_line(run, message, LINE_CLIENT, queue_id);
-  postfix_read_peer(peer, &line->client.host, &line->client.ip);
+  line->kind = LINE_CLIENT;
+  postfix_read_peer(peer, run->limit, &line->client.host, &line->client.ip);
   return READ_INFO;
 }
 
-static unsigned read_delivery(struct postfix_run *run, struct postfix_message *message, struct slice queue_id, const char *p) {
-  unsigned result = postfix_read_delivery(run, p, message->end, open_line(run, message, LINE_DELIVERY, queue_id));
+static unsigned read_delivery(struct postfix_run *run, struct postfix_message *message, struct line *line, const char *p) {
+  line->kind = LINE_DELIVERY;
+  unsigned result = postfix_read_delivery(run, p, message->end, line);
   if (__builtin_expect(result != READ_DELIVERY, 0) && result != READ_NOISE + NOISE_probe && !postfix_is_program(&message->header))
     return READ_NOISE + NOISE_other_program;
   return result;
 }
 
-static unsigned read_reject(struct postfix_run *run, struct postfix_message *message, struct slice queue_id, const char *p) {
-  if (slice_equal(queue_id, SLICE("NOQUEUE"))) queue_id = SLICE_ABSENT;
-  struct line *line = open_line(run, message, LINE_REJECT, queue_id);
-  if (postfix_read_reject(p, message->end, line)) return READ_DELIVERY;
-  return READ_NOISE + postfix_noise(&message->header, p, message->end);
+static unsigned read_reject(struct postfix_message *message, struct line *line, const char *p) {
+  line->kind = LINE_REJECT;
+  unsigned result = postfix_read_reject(p, message->end, line);
+  return result == READ_DELIVERY || postfix_is_program(&message->header) ? result : READ_NOISE + NOISE_other_program;
 }
 
 /* A line without queue id, or with one and of no interest. */
@@ -95,24 +104,9 @@ static __attribute__((noinline)) unsigned read_other(struct postfix_run *run, st
   const char *text = message->header.text, *end = message->end;
   if ((STARTS_WITH(text, end, "last message repeated ") || STARTS_WITH(text, end, "message repeated ")) && message->times == 1)
     return postfix_read_repeated(run, message);
+  if (STARTS_WITH(text, end, "proxy-reject: ") && message->header.instance.ptr) /* written without NOQUEUE */
+    return read_reject(message, open_line(run, message, SLICE("NOQUEUE")), text);
   return READ_NOISE + postfix_noise(&message->header, text, end);
-}
-
-/* Postfix writes ids of hexadecimal digits (short) or of digits and consonants (long): here any letters and digits, 5 to 31. */
-static inline bool is_queue_id(const char *p, size_t len, const char *limit) {
-  char copy[32] = {0};
-  if (len - 5 > 26) return false;
-  if (__builtin_expect(limit - p < 32, 0)) p = memcpy(copy, p, len);
-  uint32_t good = 0;
-  for (int half = 0; half < 2; half++) {
-    __m128i text = _mm_loadu_si128((const __m128i *)(p + 16 * half));
-    __m128i from_0 = _mm_sub_epi8(text, _mm_set1_epi8('0'));
-    __m128i from_a = _mm_sub_epi8(_mm_or_si128(text, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
-    __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(from_0, _mm_set1_epi8(9)), from_0);
-    __m128i is_letter = _mm_cmpeq_epi8(_mm_min_epu8(from_a, _mm_set1_epi8(25)), from_a);
-    good |= (uint32_t)_mm_movemask_epi8(_mm_or_si128(is_digit, is_letter)) << (16 * half);
-  }
-  return (~good & (uint32_t)bits_below(len)) == 0;
 }
 
 /* "QID: client=" and its kin: p is the word behind the id; five bytes at least are in the line. Service names are checked where the
@@ -122,54 +116,61 @@ static inline unsigned read_with_queue_id(struct postfix_run *run, struct postfi
   const struct syslog_header *header = &message->header;
   const char *end = message->end;
   bool has_instance = header->instance.ptr != NULL;
+  struct line *line = open_line(run, message, queue_id);
   switch (load_u32(p)) {
-    case WORD4('t', 'o', '=', '<'): return read_delivery(run, message, queue_id, p + 4);
+    case WORD4('t', 'o', '=', '<'): return read_delivery(run, message, line, p + 4);
     case WORD4('f', 'r', 'o', 'm'):
       if (!service_ends_with(header, WORD4('q', 'm', 'g', 'r')) || !STARTS_WITH(p, end, "from=<")) break;
-      return read_sender(run, message, queue_id, p + 6);
+      return read_sender(message, line, p + 6);
     case WORD4('r', 'e', 'm', 'o'):
       if (!service_ends_with(header, WORD4('q', 'm', 'g', 'r')) || end - p != 7) break;
-      open_line(run, message, LINE_REMOVED, queue_id);
+      line->kind = LINE_REMOVED;
       return READ_INFO;
     case WORD4('c', 'l', 'i', 'e'):
-      if (!has_instance || !STARTS_WITH(p, end, "client=") || queue_id.ptr[0] == 'N') break;
-      return read_client(run, message, queue_id, p + 7);
+      if (!has_instance || !STARTS_WITH(p, end, "client=") || !line->queue_id.ptr) break;
+      return read_client(run, line, p + 7, end);
     case WORD4('m', 'e', 's', 's'):
     case WORD4('r', 'e', 's', 'e'): {
       const char *value = p + (*p == 'm' ? 11 : 18);
       if (!has_instance || end < value || memcmp(value - 11, "message-id=", 11) != 0) break;
-      open_line(run, message, LINE_MESSAGE_ID, queue_id)->message_id = slice_between(value, end);
+      line->kind = LINE_MESSAGE_ID;
+      line->message_id = slice_between(value, end);
       return READ_INFO;
     }
-    case WORD4('u', 'i', 'd', '='): {
+    case WORD4('u', 'i', 'd', '='):
       if (!service_ends_with(header, WORD4('c', 'k', 'u', 'p'))) break;
-      struct line *line = open_line(run, message, LINE_CLIENT, queue_id);
+      line->kind = LINE_CLIENT;
       line->client.host = line->client.ip = SLICE_ABSENT;
       return READ_INFO;
-    }
     case WORD4('r', 'e', 'j', 'e'):
     case WORD4('m', 'i', 'l', 't'):
     case WORD4('p', 'r', 'o', 'x'):
       if (!has_instance) break;
-      return read_reject(run, message, queue_id, p);
+      return read_reject(message, line, p);
     default: break;
   }
   return read_other(run, message);
+}
+
+/* Queue ids are hexadecimal digits (short) or digits and consonants (long): here any letters and digits, 5 to 31 of them. */
+static inline bool is_queue_id(struct block block, size_t len) {
+  uint64_t good = block_find_between(block, '0', '9') | block_find_between(block, 'A', 'Z') | block_find_between(block, 'a', 'z');
+  return len >= 5 && len <= 31 && (~good & bits_below(len)) == 0;
 }
 
 unsigned postfix_read_message(struct postfix_run *run, struct postfix_message *message) {
   const char *text = message->header.text, *end = message->end;
   struct block block = block_load_until(text, run->limit);
   uint64_t blanks = block_find(block, ' ') & bits_below((size_t)(end - text));
-  if (__builtin_expect(!blanks || end - text < 8, 0)) return read_other(run, message);
+  if (__builtin_expect(!blanks || (blanks & 1), 0)) return read_other(run, message);
   size_t id_len = bits_first(blanks) - 1;
   const char *word = text + id_len + 2;
-  if (id_len >= 32 || text[id_len] != ':') {
+  if (text[id_len] != ':') {
     if (STARTS_WITH(text, end, "connect from ") || STARTS_WITH(text, end, "disconnect from "))
       if (service_ends_with(&message->header, WORD4('m', 't', 'p', 'd'))) return READ_NOISE + NOISE_connection;
     return read_other(run, message);
   }
-  if (end - word < 5 || !is_queue_id(text, id_len, run->limit)) return read_other(run, message);
+  if (end - word < 5 || !is_queue_id(block, id_len)) return read_other(run, message);
   return read_with_queue_id(run, message, slice_of(text, id_len), word);
 }
 
@@ -196,6 +197,7 @@ static size_t find_newlines(const char *p, size_t len, const char *limit, uint16
   size_t count = 0;
   for (size_t at = 0; at < len; at += BLOCK_BYTES) {
     uint64_t found = block_find(block_load_until(p + at, limit), '\n') & bits_below(len - at);
+    __builtin_prefetch(p + at + POSTFIX_WINDOW_BYTES);
     size_t here = (size_t)__builtin_popcountll(found);
     if (__builtin_expect(here > 2, 0)) {
       for (; found; found = bits_drop_first(found)) out[count++] = (uint16_t)(at + bits_first(found));

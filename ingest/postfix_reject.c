@@ -23,23 +23,44 @@ static const char *address_end(const char *p, const char *end) {
   return NULL;
 }
 
-/* Reads "from=<a> to=<b>" or "from=<a>, to=<b>" at p; false when an address does not end. */
-static bool read_envelope(const char *p, const char *end, struct line *line) {
+/* The blank, or comma and blank, between the parts of a trailer. */
+static const char *skip_separator(const char *p, const char *end) {
+  if (p < end && *p == ',') p++;
+  return p < end && *p == ' ' ? p + 1 : p;
+}
+
+/* " proto=ESMTP helo=<h>" and nothing else, or the ": text" of cleanup. */
+static bool is_end_of_trailer(const char *p, const char *end) {
+  p = skip_separator(p, end);
+  if (STARTS_WITH(p, end, "proto=")) {
+    while (p < end && *p != ' ' && *p != ',' && *p != ':') p++;
+    p = skip_separator(p, end);
+  }
+  if (STARTS_WITH(p, end, "helo=<")) {
+    for (p += 6; p < end && *p != '<' && *p != '>';) p++;
+    if (p == end || *p != '>') return false;
+    p++;
+  }
+  return p == end || STARTS_WITH(p, end, ": ");
+}
+
+/* Reads "from=<a> to=<b>" or "from=<a>, to=<b>" at p; false when an address does not end or, if is_strict, when something else than a
+ * trailer follows. */
+static bool read_envelope(const char *p, const char *end, bool is_strict, struct line *line) {
   line->reject.sender = line->reject.recipient = SLICE_ABSENT;
   if (STARTS_WITH(p, end, "from=<")) {
     const char *close = address_end(p + 6, end);
     if (!close) return false;
     line->reject.sender = slice_between(p + 6, close);
-    p = close + 1;
-    if (p < end && *p == ',') p++;
-    if (p < end && *p == ' ') p++;
+    p = skip_separator(close + 1, end);
   }
   if (STARTS_WITH(p, end, "to=<")) {
     const char *close = address_end(p + 4, end);
     if (!close) return false;
     line->reject.recipient = slice_between(p + 4, close);
+    p = close + 1;
   }
-  return true;
+  return !is_strict || is_end_of_trailer(p, end);
 }
 
 static bool is_trailer(const char *p, const char *end) {
@@ -48,11 +69,11 @@ static bool is_trailer(const char *p, const char *end) {
 }
 
 /* Where the trailer begins, with the envelope read; `end` when there is none. A reply may quote a trailer and an address may hold one,
- * so it is the last one with whole addresses. */
+ * so it is the last one that reads well to its end; a client's name in helo=<> may spoil that, so then the last with whole addresses. */
 static const char *read_trailer(const char *p, const char *end, struct line *line) {
-  line->reject.sender = line->reject.recipient = SLICE_ABSENT;
-  for (const char *at = end; (at = scan_find_last(p, at, ';'));)
-    if (is_trailer(at, end) && read_envelope(at + 2, end, line)) return at;
+  for (int is_strict = 1; is_strict >= 0; is_strict--)
+    for (const char *at = end; (at = scan_find_last(p, at, ';'));)
+      if (is_trailer(at, end) && read_envelope(at + 2, end, is_strict, line)) return at;
   line->reject.sender = line->reject.recipient = SLICE_ABSENT;
   return end;
 }
@@ -74,7 +95,7 @@ static void set_reply(struct slice reply, struct line *line) {
 static const char *read_client(const char *p, const char *end, struct line *line) {
   const char *close = memchr(p, ']', (size_t)(end - p));
   if (!close) return NULL;
-  postfix_read_peer(slice_between(p, close + 1), &line->reject.client_host, &line->reject.client_ip);
+  postfix_read_peer_slow(slice_between(p, close + 1), &line->reject.client_host, &line->reject.client_ip);
   p = close + 1;
   if (p < end && *p == ':' && p + 1 < end && ascii_is_digit(p[1]))
     for (p++; p < end && ascii_is_digit(*p); p++) continue;
@@ -82,7 +103,7 @@ static const char *read_client(const char *p, const char *end, struct line *line
 }
 
 /* Of cleanup's header_checks and body_checks: the content, which is a stranger's, stands before the client. */
-static bool read_content_reject(const char *p, const char *end, struct line *line) {
+static unsigned read_content_reject(const char *p, const char *end, struct line *line) {
   const char *trailer = read_trailer(p, end, line);
   const char *from = NULL;
   for (const char *at = p; (at = memmem(at, (size_t)(trailer - at), " from ", 6)); at += 6) from = at;
@@ -93,7 +114,7 @@ static bool read_content_reject(const char *p, const char *end, struct line *lin
   const char *text = end - (tail ? tail : end) > 3 && STARTS_WITH(tail, end, ">: ") ? tail + 3 : NULL;
   if (!text) text = (text = memmem(trailer, (size_t)(end - trailer), ": ", 2)) ? text + 2 : p;
   set_reply(slice_between(text, text == p ? trailer : end), line);
-  return true;
+  return READ_DELIVERY;
 }
 
 static bool is_content(const char *p, const char *end) {
@@ -105,7 +126,7 @@ static bool is_content(const char *p, const char *end) {
   return false;
 }
 
-bool postfix_read_reject(const char *p, const char *end, struct line *line) {
+unsigned postfix_read_reject(const char *p, const char *end, struct line *line) {
   if (STARTS_WITH(p, end, "reject: "))
     p += 8;
   else if (STARTS_WITH(p, end, "milter-reject: "))
@@ -113,18 +134,15 @@ bool postfix_read_reject(const char *p, const char *end, struct line *line) {
   else if (STARTS_WITH(p, end, "proxy-reject: "))
     p += 14;
   else
-    return false;
+    return READ_NOISE + NOISE_policy;
   if (is_content(p, end)) return read_content_reject(p, end, line);
   const char *stage = p;
   while (p < end && *p != ' ' && *p != ':') p++;
   line->reject.stage = slice_between(stage, p);
   line->reject.client_host = line->reject.client_ip = SLICE_ABSENT;
-  if (STARTS_WITH(p, end, " from ")) {
-    p = read_client(p + 6, end, line);
-    if (!p) return false;
-  }
-  if (!STARTS_WITH(p, end, ": ") || stage == p) return false;
+  if (STARTS_WITH(p, end, " from ")) p = read_client(p + 6, end, line);
+  if (!p || !STARTS_WITH(p, end, ": ") || !line->reject.stage.len) return READ_UNPARSED + UNPARSED_BODY;
   const char *reply = p + 2;
   set_reply(slice_between(reply, read_trailer(reply, end, line)), line);
-  return true;
+  return READ_DELIVERY;
 }

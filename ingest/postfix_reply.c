@@ -30,7 +30,7 @@ static bool is_ip(struct slice text) {
   return has_separator;
 }
 
-void postfix_read_peer(struct slice peer, struct slice *host, struct slice *ip) {
+void postfix_read_peer_slow(struct slice peer, struct slice *host, struct slice *ip) {
   const char *end = peer.ptr + peer.len, *open = peer.len ? memchr(peer.ptr, '[', peer.len) : NULL;
   *ip = SLICE_ABSENT;
   *host = open ? slice_between(peer.ptr, open) : peer;
@@ -50,6 +50,7 @@ static const struct {
     {SLICE("RCPT TO"), SLICE("RCPT")},
     {SLICE("MAIL FROM"), SLICE("MAIL")},
     {SLICE("end of DATA"), SLICE("END-OF-MESSAGE")},
+    {SLICE("end of data"), SLICE("END-OF-MESSAGE")},
     {SLICE("message body"), SLICE("DATA")},
     {SLICE("DATA"), SLICE("DATA")},
     {SLICE("BDAT"), SLICE("DATA")},
@@ -79,7 +80,7 @@ static struct slice stage_of(struct slice text) {
 
 static void set_relay_if_absent(struct slice peer, struct line *line) {
   if (slice_is_absent(line->delivery.relay_host) && slice_is_absent(line->delivery.relay_ip))
-    postfix_read_peer(peer, &line->delivery.relay_host, &line->delivery.relay_ip);
+    postfix_read_peer_slow(peer, &line->delivery.relay_host, &line->delivery.relay_ip);
 }
 
 /* Behind "host X[ip]": the reply and the command that it answers. */

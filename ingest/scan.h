@@ -15,6 +15,10 @@ struct block {
 };
 static inline struct block block_load(const char *p) { return (struct block){_mm512_loadu_si512((const void *)p)}; }
 static inline uint64_t block_find(struct block b, char byte) { return _mm512_cmpeq_epi8_mask(b.bytes, _mm512_set1_epi8(byte)); }
+/* Bytes of low..high, as unsigned numbers. */
+static inline uint64_t block_find_between(struct block b, char low, char high) {
+  return _mm512_cmple_epu8_mask(_mm512_sub_epi8(b.bytes, _mm512_set1_epi8(low)), _mm512_set1_epi8((char)(high - low)));
+}
 #elif defined(__AVX2__)
 struct block {
   __m256i low, high;
@@ -28,6 +32,13 @@ static inline uint64_t block_find(struct block b, char byte) {
   uint32_t high = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(b.high, want));
   return (uint64_t)high << 32 | low;
 }
+static inline uint32_t block_find_between_32(__m256i bytes, char low, char high) {
+  __m256i above = _mm256_sub_epi8(bytes, _mm256_set1_epi8(low));
+  return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(above, _mm256_set1_epi8((char)(high - low))), above));
+}
+static inline uint64_t block_find_between(struct block b, char low, char high) {
+  return (uint64_t)block_find_between_32(b.high, low, high) << 32 | block_find_between_32(b.low, low, high);
+}
 #else
 struct block {
   __m128i part[4];
@@ -40,6 +51,15 @@ static inline uint64_t block_find(struct block b, char byte) {
   __m128i want = _mm_set1_epi8(byte);
   uint64_t mask = 0;
   for (int i = 0; i < 4; i++) mask |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(b.part[i], want)) << (16 * i);
+  return mask;
+}
+static inline uint64_t block_find_between(struct block b, char low, char high) {
+  uint64_t mask = 0;
+  for (int i = 0; i < 4; i++) {
+    __m128i above = _mm_sub_epi8(b.part[i], _mm_set1_epi8(low));
+    __m128i is_between = _mm_cmpeq_epi8(_mm_min_epu8(above, _mm_set1_epi8((char)(high - low))), above);
+    mask |= (uint64_t)(uint32_t)_mm_movemask_epi8(is_between) << (16 * i);
+  }
   return mask;
 }
 #endif

@@ -16,7 +16,7 @@ static const char *find_or_end(const char *p, const char *end, char byte) {
 
 static void split_program(struct slice name, struct syslog_header *out) {
   out->instance = out->service = SLICE_ABSENT;
-  if (!name.len) return;
+  if (slice_is_absent(name)) return;
   const char *end = name.ptr + name.len, *first = memchr(name.ptr, '/', name.len), *last = memrchr(name.ptr, '/', name.len);
   if (first) out->instance = slice_between(name.ptr, first);
   out->service = slice_between(last ? last + 1 : name.ptr, end);

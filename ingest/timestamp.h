@@ -9,7 +9,7 @@
 #define INGEST_TIMESTAMP_H
 
 #include "base/clock.h"
-#include "ingest/scan.h"
+#include "ingest/numbers.h"
 #include "ingest/zone.h"
 
 struct stamp_reader {
@@ -35,17 +35,6 @@ void stamp_reader_init(struct stamp_reader *reader, const struct zone *zone, int
  * TIME_US_ABSENT when it is absurd. */
 size_t stamp_read_slow(struct stamp_reader *reader, const char *p, const char *end, int64_t *time_us);
 
-/* Eight decimal digits in the order of memory to their value; false when one is none. */
-static inline bool digits8_read(uint64_t text, uint32_t *out) {
-  uint64_t digits = text ^ 0x3030303030303030;
-  if (((digits + 0x7676767676767676) | digits) & 0x8080808080808080) return false;
-  digits = digits * 10 + (digits >> 8);
-  *out = (uint32_t)((((digits & 0x000000ff000000ff) * 0x000f424000000064) +
-                     (((digits >> 16) & 0x000000ff000000ff) * 0x0000271000000001)) >>
-                    32);
-  return true;
-}
-
 /* As stamp_read_slow, which it calls when the line is of another minute. */
 static inline size_t stamp_read(struct stamp_reader *reader, const char *p, const char *end, int64_t *time_us) {
   if (__builtin_expect(end - p < 48 || !reader->seconds_at, 0)) return stamp_read_slow(reader, p, end, time_us);
@@ -61,8 +50,9 @@ static inline size_t stamp_read(struct stamp_reader *reader, const char *p, cons
     const char *tail = p + at + 2;
     if (fraction_len) {
       uint64_t digits = load_u64(tail + 1);
-      if (fraction_len < 8) digits = (digits & bits_below(8 * fraction_len)) | (0x3030303030303030 << (8 * fraction_len));
-      is_same &= *tail == '.' && digits8_read(digits, &fraction);
+      if (fraction_len < 8) digits = (digits & bits_below(8 * fraction_len)) | (DIGITS8_ZERO << (8 * fraction_len));
+      is_same &= *tail == '.' && !digits8_find_other(digits);
+      fraction = digits8_value(digits);
       tail += 1 + fraction_len;
     }
     is_same &= p[16] == ':' && (load_u64(tail) & reader->tail_care) == reader->tail;
