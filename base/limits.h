@@ -56,6 +56,10 @@
 #define LIMIT_MERGE_READERS 256u
 #define LIMIT_MERGE_BYTES (64u << 20)
 
+/* Window of a zstd log archive that is read as input: what `zstd --long` makes and `zstd -d` takes without being asked (128 MiB). Ours is
+ * smaller (above); archives are made by others, one is open at a time, and only the window it declares is allocated. */
+#define LIMIT_ARCHIVE_WINDOW_LOG 27
+
 /* Workers of one process. */
 #define LIMIT_THREADS 64u
 
