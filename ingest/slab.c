@@ -22,7 +22,7 @@ struct slab_page {
 } __attribute__((aligned(64)));
 
 static unsigned class_of(size_t size_bytes) {
-  unsigned i = 0;
+  unsigned i = size_bytes > CLASS_BYTES[6] ? 7 : 0;
   while (CLASS_BYTES[i] < size_bytes) i++;
   return i;
 }
