@@ -91,7 +91,7 @@ void join_release(struct join *join) {
 
 void join_read_counts(const struct join *join, struct join_counts *out) { *out = join->counts; }
 
-/* ---- finding a message ---------------------------------------------------------------------------------------------------------- */
+/* ---- finding a message ------------------------------------------------------------------------------------------------------- */
 
 static uint32_t hash_instance(struct join *join, struct slice instance) {
   if (instance.ptr != join->last_instance.ptr || instance.len != join->last_instance.len) {
@@ -132,7 +132,7 @@ static bool is_known_already(const struct join *join, const struct shard *shard,
   return entry && entry->is_restored;
 }
 
-/* ---- beginnings ----------------------------------------------------------------------------------------------------------------- */
+/* ---- beginnings -------------------------------------------------------------------------------------------------------------- */
 
 /* A restart can't rebuild it from this input alone when another one has lines of it, too. */
 static void note_crossing(struct join *join, struct entry *entry) {
@@ -203,8 +203,8 @@ static struct entry *begin_message_anew(struct join *join, const struct line *li
   return begin_message(join, line, shard, instance_hash);
 }
 
-/* The only message of this queue id, if nothing but deferrals of a transport with a name of its own is known of it: it gets the name
- * that qmgr has. NULL if there is no such message. */
+/* The only message of this queue id, if nothing but deferrals of a transport with a name of its own is known of it: it gets the
+ * name that qmgr has. NULL if there is no such message. */
 static struct entry *adopt_orphan(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
   struct entry *entry = find_any(shard, line->key, instance_hash);
   if (!entry || !is_orphan(entry)) return NULL;
@@ -227,7 +227,7 @@ static void restart_message(struct join *join, const struct line *line, struct e
   set_first_line(join, line, entry);
 }
 
-/* ---- lines ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- lines ------------------------------------------------------------------------------------------------------------------- */
 
 static void take_client(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
   struct entry *entry = find_exact(shard, line->key, instance_hash);
@@ -279,7 +279,7 @@ static void take_sender(struct join *join, const struct line *line, struct shard
   if (line->sender.size_bytes != U64_ABSENT) entry->size_bytes = line->sender.size_bytes;
 }
 
-/* ---- deliveries ----------------------------------------------------------------------------------------------------------------- */
+/* ---- deliveries -------------------------------------------------------------------------------------------------------------- */
 
 static struct delivery *stage_next(struct delivery_stage *stage) { return &stage->items[stage->count]; }
 

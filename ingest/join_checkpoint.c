@@ -44,7 +44,7 @@ static void format_key(char *out, uint64_t key, uint32_t instance_hash) {
   snprintf(out, ROW_KEY_BYTES, "%016" PRIx64 "-%08" PRIx32, key, instance_hash);
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------------------- */
 
 static void write_strings(struct buf *out, const struct slice *strings, unsigned count) {
   for (unsigned i = 0; i < count; i++)
@@ -83,7 +83,7 @@ static void write_message(struct buf *out, const struct entry *entry) {
   }
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------------------- */
 
 /* Strings of `bits`; false when one is not there or longer than the join would have kept it. */
 static bool read_strings(struct msgpack_reader *in, uint64_t bits, struct slice *strings, unsigned count) {
@@ -197,7 +197,7 @@ void shard_sort(struct shard *shard) {
   free(entries);
 }
 
-/* ---- old and young -------------------------------------------------------------------------------------------------------------- */
+/* ---- old and young ----------------------------------------------------------------------------------------------------------- */
 
 void shard_become_whole(struct join *join, struct shard *shard) {
   shard->whole_until = shard->scope->clock + 2 * join->options.replay_bytes;
@@ -245,7 +245,7 @@ static void age_crossed(struct join *join) {
   }
 }
 
-/* ---- the checkpoint ------------------------------------------------------------------------------------------------------------- */
+/* ---- the checkpoint ---------------------------------------------------------------------------------------------------------- */
 
 /* A row may have been deleted and be needed again, by another message of the same queue id: then it is only overwritten. */
 static void emit_closed(const struct emitter *emitter) {

@@ -48,7 +48,7 @@ void bury(struct join *join, void *object) {
   join->graves[join->grave_count++] = object;
 }
 
-/* ---- lists -------------------------------------------------------------------------------------------------------------------- */
+/* ---- lists ------------------------------------------------------------------------------------------------------------------- */
 
 static inline struct entry_links *links_of(struct entry *entry, size_t offset) {
   return (struct entry_links *)(void *)((char *)entry + offset);
@@ -85,7 +85,7 @@ void shard_insert_by_age(struct shard *shard, struct entry *entry) {
   *(next ? &next->age.prev : &shard->by_age.last) = entry;
 }
 
-/* ---- entries ------------------------------------------------------------------------------------------------------------------ */
+/* ---- entries ----------------------------------------------------------------------------------------------------------------- */
 
 static void add_cost(struct entry *entry, size_t bytes) {
   entry->cost_bytes += (uint32_t)bytes;
@@ -171,7 +171,7 @@ void entry_mark_dirty(struct join *join, struct entry *entry) {
   list_append(&join->dirty, entry, LINKS_PLACE);
 }
 
-/* ---- strings of an entry ------------------------------------------------------------------------------------------------------- */
+/* ---- strings of an entry ----------------------------------------------------------------------------------------------------- */
 
 static struct slice cut(struct slice value, size_t len_max) {
   if (value.len > len_max) value.len = len_max;
@@ -222,7 +222,7 @@ void entry_set_string(struct join *join, struct entry *entry, enum joined which,
   add_cost(entry, value.len);
 }
 
-/* ---- deferrals ------------------------------------------------------------------------------------------------------------------ */
+/* ---- deferrals --------------------------------------------------------------------------------------------------------------- */
 
 static size_t deferral_bytes(const struct deferral *deferral) {
   size_t len = sizeof *deferral;
@@ -306,7 +306,7 @@ void deferral_remove(struct join *join, struct deferral *deferral) {
   forget_deferral(join, deferral);
 }
 
-/* ---- limits --------------------------------------------------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------------------------------------------------------------ */
 
 static void forget_oldest(struct join *join, struct shard *shard) {
   struct entry *oldest = shard->by_age.first;

@@ -94,7 +94,7 @@ static void keep_sample(void *context, struct slice line, enum unparsed_reason r
   memcpy(sample->text, line.ptr, sample->len);
 }
 
-/* ---- batches -------------------------------------------------------------------------------------------------------------------- */
+/* ---- batches ----------------------------------------------------------------------------------------------------------------- */
 
 static void count_input(struct run *run, uint32_t input) {
   if (input < run->input_count) return;
@@ -140,7 +140,7 @@ static bool read_all(struct run *run, struct error *err) {
   return true;
 }
 
-/* ---- last words ------------------------------------------------------------------------------------------------------------------ */
+/* ---- last words -------------------------------------------------------------------------------------------------------------- */
 
 static void print_counts(const struct run *run) {
   const struct line_counts *counts = &run->parser.counts;

@@ -408,7 +408,7 @@ START_TEST(string_longer_than_the_limit_is_cut_and_no_other_sender_at_the_next_r
 }
 END_TEST
 
-/* ---- allocations ---------------------------------------------------------------------------------------------------------------- */
+/* ---- allocations ------------------------------------------------------------------------------------------------------------- */
 
 static bool is_counting;
 static unsigned long allocation_count;

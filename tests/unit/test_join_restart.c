@@ -18,7 +18,7 @@
 static uint64_t next_random(uint64_t *state) { return hash_u64(*state += 0x9e3779b97f4a7c15ULL); }
 static unsigned roll(uint64_t *state, unsigned below) { return (unsigned)(next_random(state) % below); }
 
-/* ---- random lines --------------------------------------------------------------------------------------------------------------- */
+/* ---- random lines ------------------------------------------------------------------------------------------------------------ */
 
 struct stream {
   struct line lines[LINE_COUNT];
@@ -76,7 +76,7 @@ static void make_stream(struct stream *stream, uint64_t *random) {
   }
 }
 
-/* ---- what came out -------------------------------------------------------------------------------------------------------------- */
+/* ---- what came out ----------------------------------------------------------------------------------------------------------- */
 
 /* The deliveries of each line, as text. */
 struct record {
@@ -93,7 +93,7 @@ static void record_deinit(struct record *record) {
   for (size_t i = 0; i < LINE_COUNT; i++) buf_deinit(&record->lines[i]);
 }
 
-/* ---- one process: workers, fed by batches --------------------------------------------------------------------------------------- */
+/* ---- one process: workers, fed by batches ------------------------------------------------------------------------------------ */
 
 struct process {
   struct join *joins[WORKERS_MAX];
@@ -152,7 +152,7 @@ static uint64_t process_open(const struct process *process) {
   return open;
 }
 
-/* ---- the catalog ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the catalog ------------------------------------------------------------------------------------------------------------- */
 
 struct catalog {
   struct {
@@ -209,7 +209,7 @@ static void restore(struct process *process, const struct catalog *catalog) {
   }
 }
 
-/* ---- the property --------------------------------------------------------------------------------------------------------------- */
+/* ---- the property ------------------------------------------------------------------------------------------------------------ */
 
 static void run_batches(struct process *process, const struct stream *stream, size_t from, size_t to, bool is_replay,
                         struct record *record, uint64_t *random) {
@@ -280,7 +280,7 @@ START_TEST(restarted_join_says_what_an_undisturbed_one_says) {
 }
 END_TEST
 
-/* ---- damage --------------------------------------------------------------------------------------------------------------------- */
+/* ---- damage ------------------------------------------------------------------------------------------------------------------ */
 
 START_TEST(damaged_state_is_an_error_and_never_a_crash) {
   static struct stream stream;
