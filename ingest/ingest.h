@@ -165,9 +165,9 @@ struct source_rule {
 };
 
 struct join_options {
-  size_t bytes_max;     /* of one scope, all shards */
-  int64_t age_us_max;   /* by event time */
-  int64_t replay_us;    /* replay window: event time ... */
+  size_t bytes_max;      /* of one scope, all shards */
+  int64_t age_us_max;    /* by event time */
+  int64_t replay_us;     /* replay window: event time ... */
   uint64_t replay_bytes; /* ... and input bytes; whichever is smaller */
   const struct source_rule *source_rules;
   size_t source_rule_count;
@@ -175,8 +175,8 @@ struct join_options {
 void join_options_init(struct join_options *options); /* the defaults of base/limits.h */
 
 struct join_counts {
-  uint64_t open;     /* messages now open */
-  uint64_t orphans;  /* deliveries without a sender seen */
+  uint64_t open;    /* messages now open */
+  uint64_t orphans; /* deliveries without a sender seen */
   uint64_t forgotten_memory, forgotten_age;
 };
 
@@ -220,9 +220,9 @@ struct key_value {
 struct source_options {
   const char *const *names; /* paths, "-", "kafka://BROKERS/TOPIC" */
   size_t name_count;
-  bool follow;    /* files: wait for more at the end */
-  bool until_end; /* Kafka: stop at the end of each partition as it was at the start */
-  unsigned parts; /* a batch has up to this many chunks of LIMIT_CHUNK_BYTES */
+  bool follow;                              /* files: wait for more at the end */
+  bool until_end;                           /* Kafka: stop at the end of each partition as it was at the start */
+  unsigned parts;                           /* a batch has up to this many chunks of LIMIT_CHUNK_BYTES */
   const struct key_value *kafka_properties; /* of librdkafka */
   size_t kafka_property_count;
   /* What the store knows; kept by reference until source_free. */
@@ -247,7 +247,8 @@ struct batch_fill {
   char *to;
   size_t want;
 };
-enum source_state source_next(struct source *source, int timeout_ms, struct batch *batch, struct batch_fill *fill, struct error *err);
+enum source_state source_next(struct source *source, int timeout_ms, struct batch *batch, struct batch_fill *fill,
+                              struct error *err);
 /* Reads part `part` of `parts` of the announced bytes. Returns the bytes read (short only at the end of the file), or -1 with errno. */
 int64_t source_fill_part(const struct batch_fill *fill, unsigned part, unsigned parts);
 bool source_fill_done(struct source *source, struct batch *batch, const int64_t *got, unsigned parts, struct error *err);

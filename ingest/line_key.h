@@ -30,12 +30,14 @@ static inline uint64_t line_key_digest_32(const char *p, size_t len) {
  * a log of several hosts. Bytes up to `limit` may be read. */
 static inline uint64_t line_key_digest(struct slice s, const char *limit) {
   if (__builtin_expect(s.len > 32, 0)) return hash_slice(s);
-  if (__builtin_expect(!s.ptr || limit - s.ptr < 32, 0)) {
-    char copy[32] = {0};
-    if (s.len) memcpy(copy, s.ptr, s.len);
-    return line_key_digest_32(copy, s.len);
+  char copy[32];
+  const char *p = s.ptr;
+  if (__builtin_expect(!p || limit - p < 32, 0)) {
+    memset(copy, 0, sizeof copy);
+    if (s.len) memcpy(copy, p, s.len);
+    p = copy;
   }
-  return line_key_digest_32(s.ptr, s.len);
+  return line_key_digest_32(p, s.len);
 }
 
 static inline uint64_t line_key_join(uint64_t host_digest, uint64_t id_digest) {

@@ -66,10 +66,13 @@ static inline uint64_t block_find_between(struct block b, char low, char high) {
 
 /* As block_load, where fewer than 64 bytes may be readable: those from `limit` on are zero. */
 static inline struct block block_load_until(const char *p, const char *limit) {
-  if (__builtin_expect(limit - p >= BLOCK_BYTES, 1)) return block_load(p);
-  char copy[BLOCK_BYTES] = {0};
-  if (limit > p) memcpy(copy, p, (size_t)(limit - p));
-  return block_load(copy);
+  char copy[BLOCK_BYTES];
+  if (__builtin_expect(limit - p < BLOCK_BYTES, 0)) {
+    memset(copy, 0, sizeof copy);
+    if (limit > p) memcpy(copy, p, (size_t)(limit - p));
+    p = copy; /* and not a block of its own: the two would be merged in memory, on the usual path too */
+  }
+  return block_load(p);
 }
 
 /* The lowest `count` bits. */
