@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/limits.h"
 #include "base/memory.h"
@@ -20,7 +21,7 @@ struct byte_reader {
   int fd;
   const char *name;
   enum packing packing;
-  bool is_at_end;     /* of the descriptor */
+  bool is_at_end; /* of the descriptor */
   bool is_failed;
   bool is_mid_member; /* inside a gzip member or a zstd frame */
   bool may_have_more; /* the decoder filled all the room: it may hold more */
@@ -63,9 +64,10 @@ bool byte_reader_is_packed(struct slice front) { return packing_of(front) != PAC
 
 static ssize_t fail_damaged(struct byte_reader *r, const char *what, const char *why, struct error *err) {
   r->is_failed = true;
-  error_set(err, ERROR_INPUT,
-            "%s: %s data %s near byte %llu of the file, after %llu unpacked bytes; everything before it was read, get the file anew",
-            r->name, what, why, (unsigned long long)(r->stored_bytes - (r->end - r->begin)), (unsigned long long)r->given_bytes);
+  error_set(
+      err, ERROR_INPUT,
+      "%s: %s data %s near byte %llu of the file, after %llu unpacked bytes; everything before it was read, get the file anew",
+      r->name, what, why, (unsigned long long)(r->stored_bytes - (r->end - r->begin)), (unsigned long long)r->given_bytes);
   return BYTE_READER_FAILED;
 }
 

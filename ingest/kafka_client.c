@@ -1,0 +1,137 @@
+/* Settings and questions of a librdkafka consumer. See kafka_client.h. */
+#include "ingest/kafka_client.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+/* How long a broker that does not answer is tried at the start, and one question of it. */
+#define START_MS 30000
+#define QUESTION_MS 5000
+#define PAUSE_MS 250
+
+static char *copy_slice(struct slice s) {
+  char *text = memory_zeroed(s.len + 1);
+  return memcpy(text, s.ptr, s.len);
+}
+
+bool kafka_url_parse(const char *url, char **brokers, char **topic, struct error *err) {
+  struct slice rest = slice_skip(slice_from_cstr(url), sizeof "kafka://" - 1);
+  size_t slash = slice_find_byte(rest, '/');
+  struct slice name = slice_skip(rest, slash + 1);
+  if (slash == 0 || name.len == 0 || slice_find_byte(name, '/') != name.len)
+    return error_set(err, ERROR_USAGE, "%s: is not kafka://HOST:PORT[,HOST:PORT...]/TOPIC", url);
+  *brokers = copy_slice(slice_of(rest.ptr, slash));
+  *topic = copy_slice(name);
+  return true;
+}
+
+static void log_line(const rd_kafka_t *consumer, int level, const char *facility, const char *text) {
+  (void)consumer;
+  char quoted[1024];
+  log_event(level <= 4 ? LOG_WARNING : LOG_DEBUG, "kafka", "facility=%s text=%s", facility,
+            log_value(quoted, sizeof quoted, slice_from_cstr(text)));
+}
+
+static bool set_property(rd_kafka_conf_t *conf, const char *key, const char *value, struct error *err) {
+  char text[512];
+  if (rd_kafka_conf_set(conf, key, value, text, sizeof text) == RD_KAFKA_CONF_OK) return true;
+  return error_set(err, ERROR_USAGE, "-X %s=%s: %s", key, value, text);
+}
+
+static bool set_properties(rd_kafka_conf_t *conf, const struct key_value *properties, size_t count, struct error *err) {
+  for (size_t i = 0; i < count; i++)
+    if (!set_property(conf, properties[i].key, properties[i].value, err)) return false;
+  return true;
+}
+
+rd_kafka_t *kafka_consumer_new(const char *brokers, const struct key_value *properties, size_t property_count, struct error *err) {
+  /* The group is never joined: partitions are assigned by us, positions live in the store. librdkafka wants a name all the same.
+   * What is fetched ahead is bounded: the default would keep 64 MiB. */
+  const struct key_value defaults[] = {
+      {"client.id", "bouncemill"},
+      {"group.id", "bouncemill"},
+      {"queued.max.messages.kbytes", "16384"},
+      {"reconnect.backoff.max.ms", "2000"},
+  };
+  /* What positions and --until-end stand on is not for users to change. */
+  const struct key_value required[] = {
+      {"bootstrap.servers", brokers},        {"enable.auto.commit", "false"},  {"enable.auto.offset.store", "false"},
+      {"auto.offset.reset", "error"},        {"enable.partition.eof", "true"}, {"isolation.level", "read_committed"},
+      {"allow.auto.create.topics", "false"},
+  };
+  char text[512];
+  rd_kafka_conf_t *conf = rd_kafka_conf_new();
+  rd_kafka_conf_set_log_cb(conf, log_line);
+  rd_kafka_t *consumer = NULL;
+  if (set_properties(conf, defaults, sizeof defaults / sizeof *defaults, err) &&
+      set_properties(conf, properties, property_count, err) &&
+      set_properties(conf, required, sizeof required / sizeof *required, err)) {
+    consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
+    if (!consumer) error_set(err, ERROR_USAGE, "kafka %s: %s", brokers, text);
+  }
+  if (!consumer) rd_kafka_conf_destroy(conf);
+  return consumer;
+}
+
+/* Errors that pass: the broker is not up, a leader is being chosen, the topic was made a moment ago. */
+static bool may_pass(rd_kafka_resp_err_t code) {
+  switch (code) {
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE: return true;
+    default: return false;
+  }
+}
+
+static void pause_between_tries(void) {
+  struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+  nanosleep(&pause, NULL);
+}
+
+static rd_kafka_resp_err_t ask_partition_count(rd_kafka_t *consumer, const char *name, int *count) {
+  const struct rd_kafka_metadata *metadata;
+  rd_kafka_topic_t *topic = rd_kafka_topic_new(consumer, name, NULL);
+  if (!topic) return rd_kafka_last_error();
+  rd_kafka_resp_err_t code = rd_kafka_metadata(consumer, 0, topic, &metadata, QUESTION_MS);
+  rd_kafka_topic_destroy(topic);
+  if (code) return code;
+  code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+  *count = code ? 0 : metadata->topics[0].partition_cnt;
+  rd_kafka_metadata_destroy(metadata);
+  return code;
+}
+
+bool kafka_partition_count(rd_kafka_t *consumer, const char *brokers, const char *topic, int *count, struct error *err) {
+  int64_t deadline_us = clock_monotonic_us() + START_MS * 1000LL;
+  rd_kafka_resp_err_t code;
+  while ((code = ask_partition_count(consumer, topic, count)) != 0 && may_pass(code) && clock_monotonic_us() < deadline_us)
+    pause_between_tries();
+  if (!code && *count > 0) return true;
+  if (!code || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+    return error_set(err, ERROR_INPUT, "kafka %s: has no topic '%s'; make it, or correct the name", brokers, topic);
+  if (may_pass(code))
+    return error_set(err, ERROR_RETRY, "kafka %s: no broker answers (%s); is it up, and is this its address?", brokers,
+                     rd_kafka_err2str(code));
+  return error_set(err, ERROR_INPUT, "kafka %s: topic '%s': %s", brokers, topic, rd_kafka_err2str(code));
+}
+
+bool kafka_watermarks(rd_kafka_t *consumer, const char *brokers, const char *topic, int32_t partition, uint64_t *low,
+                      uint64_t *high, struct error *err) {
+  int64_t deadline_us = clock_monotonic_us() + START_MS * 1000LL, first, end;
+  rd_kafka_resp_err_t code;
+  while ((code = rd_kafka_query_watermark_offsets(consumer, topic, partition, &first, &end, QUESTION_MS)) != 0 &&
+         clock_monotonic_us() < deadline_us)
+    pause_between_tries();
+  if (code)
+    return error_set(err, may_pass(code) ? ERROR_RETRY : ERROR_INPUT, "kafka %s: %s/%d: cannot ask for its offsets: %s", brokers,
+                     topic, partition, rd_kafka_err2str(code));
+  *low = (uint64_t)first;
+  *high = (uint64_t)end;
+  return true;
+}

@@ -1,0 +1,132 @@
+/* Messages of one partition become batches. See kafka_partition.h. */
+#include "ingest/kafka_partition.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+#define ANCHORS_MAX 1024
+
+/* Memory of the buffers of all partitions together; with very many partitions each still has the smallest. */
+#define LOOKBACK_BYTES_ALL (8u << 20)
+#define LOOKBACK_BYTES_MIN (8u << 10)
+#define BATCH_BYTES_ALL (24u << 20)
+#define BATCH_BYTES_MIN (16u << 10)
+
+static size_t share_of(size_t all, size_t share, size_t min, size_t max) {
+  size_t each = all / (share ? share : 1);
+  return each < min ? min : each > max ? max : each;
+}
+
+/* Lines before this place in batches begin at the message of this offset. */
+static uint64_t offset_of(const void *owner, uint64_t position) {
+  const struct kafka_partition *p = owner;
+  if (position >= p->input->done || p->anchor_count == 0) return p->input->position.committed;
+  size_t low = 0, high = p->anchor_count;
+  while (high - low > 1) {
+    size_t middle = low + (high - low) / 2;
+    if (p->anchors[middle].position <= position)
+      low = middle;
+    else
+      high = middle;
+  }
+  return p->anchors[low].offset;
+}
+
+void kafka_partition_init(struct kafka_partition *p, struct input *input, int32_t number, size_t share, unsigned parts) {
+  *p = (struct kafka_partition){.input = input, .number = number, .until = UINT64_MAX};
+  p->replay_from = input->position.replay_from;
+  p->committed = input->position.committed;
+  p->batch_bytes = share_of(BATCH_BYTES_ALL, share, BATCH_BYTES_MIN, (size_t)parts * LIMIT_CHUNK_BYTES);
+  size_t data_cap = p->batch_bytes > 2 * LIMIT_LINE_BYTES ? p->batch_bytes : 2 * LIMIT_LINE_BYTES;
+  batch_buffer_init(&p->buffer, share_of(LOOKBACK_BYTES_ALL, share, LOOKBACK_BYTES_MIN, LIMIT_LOOKBACK_BYTES), data_cap);
+  p->anchors = memory_alloc(ANCHORS_MAX * sizeof *p->anchors);
+  input->has_position = true;
+  input->to_stored = offset_of;
+  input->owner = p;
+}
+
+void kafka_partition_deinit(struct kafka_partition *p) {
+  batch_buffer_deinit(&p->buffer);
+  free(p->anchors);
+}
+
+/* Nothing waits: everything before `next` is done with. */
+static void skip_to_next(struct kafka_partition *p) {
+  if (p->next > p->committed && batch_buffer_waiting(&p->buffer) == 0) p->input->position.committed = p->next;
+}
+
+static void note_next(struct kafka_partition *p, uint64_t next) {
+  if (next > p->next) p->next = next;
+  if (p->next >= p->until) p->is_over = true;
+}
+
+void kafka_partition_reached(struct kafka_partition *p, uint64_t offset) {
+  note_next(p, offset);
+  skip_to_next(p);
+}
+
+/* Whether this message cannot be in one batch with what waits. */
+static bool must_hand_out_first(const struct kafka_partition *p, const struct kafka_message *message) {
+  if (batch_buffer_waiting(&p->buffer) == 0) return false;
+  if (p->first_waiting < p->committed && message->offset >= p->committed) return true;
+  if (batch_buffer_waiting(&p->buffer) + message->payload.len > p->batch_bytes) return true;
+  int64_t apart_us = message->time_us - p->reference_time_us;
+  return apart_us > SECONDS_PER_DAY * US_PER_SECOND || apart_us < -SECONDS_PER_DAY * US_PER_SECOND;
+}
+
+static void append_lines(struct kafka_partition *p, struct slice payload) {
+  bool is_ended = payload.len && payload.ptr[payload.len - 1] == '\n';
+  char *to = batch_buffer_reserve(&p->buffer, payload.len + 1);
+  if (payload.len) memcpy(to, payload.ptr, payload.len);
+  if (!is_ended) to[payload.len] = '\n';
+  batch_buffer_add(&p->buffer, payload.len + !is_ended);
+}
+
+bool kafka_partition_add(struct kafka_partition *p, const struct kafka_message *message) {
+  if (p->is_over) return true;
+  if (message->offset >= p->until) {
+    kafka_partition_reached(p, message->offset);
+    return true;
+  }
+  if (message->offset < p->next) return true; /* seen */
+  if (slice_is_absent(message->payload)) {
+    kafka_partition_reached(p, message->offset + 1);
+    return true;
+  }
+  if (must_hand_out_first(p, message)) return false;
+  if (batch_buffer_waiting(&p->buffer) == 0) {
+    p->first_waiting = message->offset;
+    p->reference_time_us = message->time_us;
+    p->waiting_since_us = clock_monotonic_us();
+  }
+  append_lines(p, message->payload);
+  note_next(p, message->offset + 1);
+  if (message->offset >= p->replay_from) return true;
+  /* Before replay_from: looked back at, never handed out. */
+  struct batch unseen;
+  batch_buffer_take(&p->buffer, false, &unseen);
+  p->input->done = p->buffer.position;
+  return true;
+}
+
+static void add_anchor(struct kafka_partition *p, uint64_t position, uint64_t offset) {
+  if (p->anchor_count == ANCHORS_MAX) {
+    for (size_t i = 0; i < ANCHORS_MAX / 2; i++) p->anchors[i] = p->anchors[2 * i];
+    p->anchor_count = ANCHORS_MAX / 2;
+  }
+  p->anchors[p->anchor_count++] = (struct anchor){position, offset};
+}
+
+bool kafka_partition_take(struct kafka_partition *p, struct batch *batch) {
+  if (batch_buffer_waiting(&p->buffer) == 0) return false;
+  *batch = (struct batch){.input = p->input->number, .scope = p->input->scope, .reference_time_us = p->reference_time_us};
+  batch->is_replay = p->first_waiting < p->committed;
+  if (!batch_buffer_take(&p->buffer, false, batch)) return false;
+  add_anchor(p, batch->position, p->first_waiting);
+  p->input->done = p->buffer.position;
+  if (p->next > p->committed) p->input->position.committed = p->next;
+  return true;
+}

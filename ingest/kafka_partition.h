@@ -1,0 +1,57 @@
+/* One Kafka partition as an input: messages in, batches of their lines out, and the way back from places in batches to offsets.
+ *
+ *   offsets   ...... | lookback only | replay .......... | new ........... until
+ *                    ^ start         ^ replay_from       ^ committed
+ *
+ * Batches hold whole messages and never cross `committed`. Positions in batches are a running count of bytes from the start of the run;
+ * for each batch an anchor (position, offset of its first message) is kept, and when there are ANCHORS_MAX every other one is dropped. */
+#ifndef INGEST_KAFKA_PARTITION_H
+#define INGEST_KAFKA_PARTITION_H
+
+#include "ingest/batch_buffer.h"
+#include "ingest/source_inputs.h"
+
+struct anchor {
+  uint64_t position, offset;
+};
+
+struct kafka_partition {
+  struct input *input;
+  struct batch_buffer buffer;
+  int32_t number;
+  uint64_t replay_from, committed; /* as the store knows them */
+  uint64_t until;                  /* first offset that is not read; UINT64_MAX: no end */
+  uint64_t next;                   /* offset behind the last message added */
+  uint64_t first_waiting;          /* offset of the first message in the buffer */
+  bool is_over;                    /* `until` is reached, or was before anything was read */
+  int64_t reference_time_us;       /* of the first message in the buffer */
+  int64_t waiting_since_us;        /* monotonic */
+  size_t batch_bytes;              /* handed out when there is as much */
+  struct anchor *anchors;
+  size_t anchor_count;
+};
+
+struct kafka_message {
+  uint64_t offset;
+  int64_t time_us;
+  struct slice payload; /* absent: a null payload, has no lines */
+};
+
+/* `input` is a new input of this partition; `share` partitions have the memory of all together. */
+void kafka_partition_init(struct kafka_partition *partition, struct input *input, int32_t number, size_t share, unsigned parts);
+void kafka_partition_deinit(struct kafka_partition *partition);
+
+/* Adds the lines of a message; its end ends a line. False: what waits must be handed out first (nothing was added). */
+bool kafka_partition_add(struct kafka_partition *partition, const struct kafka_message *message);
+
+/* The partition has nothing before `offset` that is not added (its end was seen there). */
+void kafka_partition_reached(struct kafka_partition *partition, uint64_t offset);
+
+/* Hands out all that waits; false when nothing does. */
+bool kafka_partition_take(struct kafka_partition *partition, struct batch *batch);
+
+static inline bool kafka_partition_is_full(const struct kafka_partition *partition) {
+  return batch_buffer_waiting(&partition->buffer) >= partition->batch_bytes;
+}
+
+#endif
