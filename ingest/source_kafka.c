@@ -246,23 +246,29 @@ static enum source_state kafka_next(void *state, int timeout_ms, struct batch *b
   }
 }
 
+/* The topic's size is asked for by a consumer of its own: how much to fetch ahead depends on it and is fixed when a consumer is made. */
+static bool count_partitions(struct kafka *k, const struct source_options *options, struct error *err) {
+  int count = 0;
+  rd_kafka_t *asker = kafka_consumer_new(k->brokers, options, 0, err);
+  if (!asker) return false;
+  bool is_done = kafka_partition_count(asker, k->brokers, k->topic, &count, err);
+  rd_kafka_destroy(asker);
+  k->partition_count = (size_t)count;
+  k->partitions = memory_zeroed(k->partition_count * sizeof *k->partitions);
+  return is_done;
+}
+
 bool source_kafka_new(struct input_table *table, const char *url, const struct source_options *options, struct source_member *out,
                       struct error *err) {
   struct kafka *k = memory_zeroed(sizeof *k);
-  int count = 0;
-  bool is_done =
-      kafka_url_parse(url, &k->brokers, &k->topic, err) &&
-      (k->consumer = kafka_consumer_new(k->brokers, options->kafka_properties, options->kafka_property_count, err)) != NULL;
+  bool is_done = kafka_url_parse(url, &k->brokers, &k->topic, err) && count_partitions(k, options, err) &&
+                 (k->consumer = kafka_consumer_new(k->brokers, options, k->partition_count, err)) != NULL;
   if (is_done) {
     rd_kafka_poll_set_consumer(k->consumer);
     k->queue = rd_kafka_queue_get_consumer(k->consumer);
-    is_done = kafka_partition_count(k->consumer, k->brokers, k->topic, &count, err);
   }
-  if (is_done) {
-    k->partitions = memory_zeroed((size_t)count * sizeof *k->partitions);
-    k->partition_count = (size_t)count;
-  }
-  for (int32_t number = 0; number < count && is_done; number++) is_done = add_partition(k, table, number, options, err);
+  for (size_t number = 0; number < k->partition_count && is_done; number++)
+    is_done = add_partition(k, table, (int32_t)number, options, err);
   if (is_done && assign(k, options->until_end, err)) {
     *out = (struct source_member){.state = k, .next = kafka_next, .free = kafka_free};
     return true;
