@@ -25,4 +25,9 @@ bool segment_writer_finish(struct segment_writer *w, struct pending_segments *pe
 /* Unlinks the file and frees. */
 void segment_writer_abort(struct segment_writer *w);
 
+/* A sorted run of a query: a segment in a file without a name, in $TMPDIR or /tmp, that goes when its descriptor is closed. No
+ * fsync. segment_writer_finish_run frees `w` and returns the descriptor, -1 on failure. */
+struct segment_writer *segment_writer_new_run(const struct dataset *dataset, struct error *err);
+int segment_writer_finish_run(struct segment_writer *w, struct error *err);
+
 #endif

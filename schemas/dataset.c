@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "base/csv.h"
 #include "base/json.h"
 
 static inline void encode_u32(struct buf *out, const uint32_t *value) { msgpack_write_u64(out, *value); }
@@ -60,21 +61,7 @@ static inline void json_hist(struct buf *out, const struct histogram *value) {
   buf_append_byte(out, ']');
 }
 
-/* RFC 4180: quoted when it holds a quote, a comma or a line end. */
-static void csv_str(struct buf *out, const struct slice *value) {
-  bool is_plain = true;
-  for (size_t i = 0; i < value->len && is_plain; i++) is_plain = !strchr("\",\r\n", value->ptr[i]) || !value->ptr[i];
-  if (is_plain) {
-    buf_append_slice(out, *value);
-    return;
-  }
-  buf_append_byte(out, '"');
-  for (size_t i = 0; i < value->len; i++) {
-    if (value->ptr[i] == '"') buf_append_byte(out, '"');
-    buf_append_byte(out, value->ptr[i]);
-  }
-  buf_append_byte(out, '"');
-}
+static void csv_str(struct buf *out, const struct slice *value) { csv_append_field(out, *value); }
 #define csv_u32 json_u32
 #define csv_u64 json_u64
 /* One field, the JSON array quoted. */
@@ -115,6 +102,16 @@ const struct dataset DATASETS[DATASET_COUNT] = {
 #include "schemas/datasets.def"
 #undef DATASET
 };
+
+const char *column_type_name(enum column_type type) {
+  static const char *const names[] = {"u32", "u64", "str", "hist"};
+  return names[type];
+}
+
+const char *column_kind_name(enum column_kind kind) {
+  static const char *const names[] = {"key", "sum", "min", "max", "least"};
+  return names[kind];
+}
 
 const struct dataset *dataset_find(struct slice name) {
   for (size_t i = 0; i < DATASET_COUNT; i++)

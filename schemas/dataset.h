@@ -18,6 +18,10 @@ enum column_type { COLUMN_u32, COLUMN_u64, COLUMN_str, COLUMN_hist };
 /* key: rows with equal keys are one row. sum, min, max, least (the smaller string): how their values become one. */
 enum column_kind { COLUMN_key, COLUMN_sum, COLUMN_min, COLUMN_max, COLUMN_least };
 
+/* "u32", "least": as in the .def files. */
+const char *column_type_name(enum column_type type);
+const char *column_kind_name(enum column_kind kind);
+
 struct column {
   const char *name;
   enum column_type type;

@@ -1,0 +1,306 @@
+/* The store's directory: opening, the lock, the sweep of what no commit knows, and the commit. See store.h and aggregate.h. */
+#include "aggregate/store.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "aggregate/pending.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define SEGMENT_SUFFIX ".mp.zst"
+enum { LOCK_TRIES = 5, LOCK_PAUSE_US = 10000 };
+
+/* What one store_read_inputs gave; kept until store_close. */
+struct inputs_read {
+  struct inputs_read *next;
+  struct input_position *positions;
+  size_t count, cap;
+  struct buf names; /* of all, one after another: the positions' slices point here when all are read */
+};
+
+struct store {
+  enum store_mode mode;
+  char *dir, *segments_dir, *catalog_path, *lock_path;
+  int segments_fd, lock_fd;
+  struct catalog *catalog;
+  _Atomic uint64_t last_segment_id;
+  struct inputs_read *inputs_read;
+};
+
+uint64_t store_next_segment_id(struct store *store) { return atomic_fetch_add(&store->last_segment_id, 1) + 1; }
+const char *store_segments_dir(const struct store *store) { return store->segments_dir; }
+struct catalog *store_catalog(struct store *store) {
+  return store->catalog;
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------------------------- */
+
+static char *path_join(const char *dir, const char *name) {
+  size_t size = strlen(dir) + strlen(name) + 2;
+  char *path = memory_alloc(size);
+  snprintf(path, size, "%s/%s", dir, name);
+  return path;
+}
+
+/* The directory and those above it, as mkdir -p. */
+static bool make_directories(const char *dir, struct error *err) {
+  size_t size = strlen(dir) + 1;
+  char *path = memcpy(memory_alloc(size), dir, size);
+  bool ok = true;
+  for (char *at = path + 1; ok && at <= path + size - 1; at++) {
+    if (*at != '/' && *at != '\0') continue;
+    char kept = *at;
+    *at = '\0';
+    if (mkdir(path, 0750) != 0 && errno != EEXIST) ok = error_set_errno(err, ERROR_INPUT, errno, "cannot make directory %s", path);
+    *at = kept;
+  }
+  free(path);
+  return ok;
+}
+
+static bool sync_directory(const char *dir, struct error *err) {
+  int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  bool ok = fd >= 0 && fsync(fd) == 0;
+  if (!ok) error_set_errno(err, ERROR_INPUT, errno, "cannot fsync directory %s", dir);
+  if (fd >= 0) close(fd);
+  return ok;
+}
+
+/* One writer a store. The lock goes with the process, however it ends; the number in the file is for people. */
+static bool take_lock(struct store *store, struct error *err) {
+  store->lock_fd = open(store->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  if (store->lock_fd < 0) return error_set_errno(err, ERROR_INPUT, errno, "cannot open %s", store->lock_path);
+  char text[32] = "";
+  /* Tried again for a moment: store_verify tries the lock too, and has it for some microseconds. */
+  int tries = 0;
+  while (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return error_set_errno(err, ERROR_INPUT, errno, "cannot lock %s", store->lock_path);
+    if (tries++ < LOCK_TRIES) {
+      usleep(LOCK_PAUSE_US);
+      continue;
+    }
+    ssize_t len = pread(store->lock_fd, text, sizeof text - 1, 0);
+    text[len > 0 ? strspn(text, "0123456789") : 0] = '\0';
+    return error_set(err, ERROR_RETRY, "%s: another bouncemill writes this store (process %s)", store->dir,
+                     text[0] ? text : "unknown");
+  }
+  int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+  if (ftruncate(store->lock_fd, 0) != 0 || pwrite(store->lock_fd, text, (size_t)len, 0) != len)
+    return error_set_errno(err, ERROR_INPUT, errno, "cannot write %s", store->lock_path);
+  return true;
+}
+
+static bool is_ours(struct slice name) {
+  if (slice_ends_with(name, SLICE(PENDING_SUFFIX))) name.len -= sizeof PENDING_SUFFIX - 1;
+  return slice_ends_with(name, SLICE(SEGMENT_SUFFIX));
+}
+
+static int compare_names(const void *a, const void *b) {
+  return strcmp(((const struct segment_record *)a)->name, ((const struct segment_record *)b)->name);
+}
+
+/* Deletes segment files that no commit knows: what a killed writer left behind. Files of other names are not ours to delete. With
+ * an empty catalog, finished segments mean that the catalog was lost: nothing is deleted then. */
+static bool sweep(struct store *store, bool is_catalog_empty, struct error *err) {
+  struct segment_record *known;
+  size_t count = 0;
+  DIR *dir = NULL;
+  bool ok = is_catalog_empty || catalog_read_segments(store->catalog, DATASET_COUNT, &known, &count, err);
+  if (!ok) return false;
+  if (is_catalog_empty) known = NULL;
+  if (count) qsort(known, count, sizeof *known, compare_names);
+  dir = opendir(store->segments_dir);
+  if (!dir) ok = error_set_errno(err, ERROR_INPUT, errno, "cannot read directory %s", store->segments_dir);
+  for (struct dirent *entry; ok && (entry = readdir(dir)) != NULL;) {
+    struct segment_record key;
+    struct slice name = slice_from_cstr(entry->d_name);
+    if (!is_ours(name)) continue;
+    snprintf(key.name, sizeof key.name, "%s", entry->d_name);
+    if (name.len < sizeof key.name && count && bsearch(&key, known, count, sizeof *known, compare_names)) continue;
+    if (is_catalog_empty && slice_ends_with(name, SLICE(SEGMENT_SUFFIX))) {
+      ok =
+          error_set(err, ERROR_INPUT,
+                    "%s: is missing or empty, but %s has segments; restore catalog.sqlite with its -wal from a backup, or move the "
+                    "store away and read the logs again",
+                    store->catalog_path, store->segments_dir);
+      break;
+    }
+    char quoted[512];
+    log_event(LOG_WARNING, "sweep", "file=%s reason=\"no commit knows it\"", log_value(quoted, sizeof quoted, name));
+    if (unlinkat(store->segments_fd, entry->d_name, 0) != 0)
+      ok = error_set_errno(err, ERROR_INPUT, errno, "cannot delete %s/%s", store->segments_dir, entry->d_name);
+  }
+  if (dir) closedir(dir);
+  free(known);
+  return ok;
+}
+
+static bool open_writer(struct store *store, struct error *err) {
+  bool is_empty;
+  if (!make_directories(store->segments_dir, err) || !take_lock(store, err)) return false;
+  store->segments_fd = open(store->segments_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (store->segments_fd < 0) return error_set_errno(err, ERROR_INPUT, errno, "cannot open directory %s", store->segments_dir);
+  store->catalog = catalog_open(store->catalog_path, STORE_WRITE, &is_empty, err);
+  if (!store->catalog || !sweep(store, is_empty, err)) return false;
+  /* A catalog whose name is lost in a power cut would take its segments with it. */
+  if (is_empty && (!catalog_make_tables(store->catalog, err) || !sync_directory(store->dir, err))) return false;
+  uint64_t last;
+  if (!catalog_last_segment_id(store->catalog, &last, err)) return false;
+  atomic_init(&store->last_segment_id, last);
+  return true;
+}
+
+static bool open_reader(struct store *store, struct error *err) {
+  bool is_empty;
+  struct stat st;
+  if (stat(store->catalog_path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
+    return error_set(err, ERROR_INPUT, "%s: is no store (it has no catalog.sqlite); 'bouncemill run --store' makes one",
+                     store->dir);
+  store->catalog = catalog_open(store->catalog_path, STORE_READ, &is_empty, err);
+  return store->catalog != NULL;
+}
+
+struct store *store_open(const char *dir, enum store_mode mode, struct error *err) {
+  struct store *store = memory_zeroed(sizeof *store);
+  store->mode = mode;
+  store->segments_fd = store->lock_fd = -1;
+  store->dir = path_join(dir, "");
+  store->dir[strlen(store->dir) - 1] = '\0';
+  store->segments_dir = path_join(dir, "segments");
+  store->catalog_path = path_join(dir, "catalog.sqlite");
+  store->lock_path = path_join(dir, "lock");
+  if (mode == STORE_WRITE ? open_writer(store, err) : open_reader(store, err)) return store;
+  store_close(store);
+  return NULL;
+}
+
+void store_close(struct store *store) {
+  if (!store) return;
+  catalog_close(store->catalog);
+  if (store->segments_fd >= 0) close(store->segments_fd);
+  if (store->lock_fd >= 0) close(store->lock_fd);
+  while (store->inputs_read) {
+    struct inputs_read *read = store->inputs_read;
+    store->inputs_read = read->next;
+    buf_deinit(&read->names);
+    free(read->positions);
+    free(read);
+  }
+  free(store->dir);
+  free(store->segments_dir);
+  free(store->catalog_path);
+  free(store->lock_path);
+  free(store);
+}
+
+/* ---- what the catalog knows ------------------------------------------------------------------------------------------------- */
+
+static void keep_input(void *context, const struct input_position *input) {
+  struct inputs_read *read = context;
+  if (read->count == read->cap)
+    read->positions = memory_resize(read->positions, (read->cap = read->cap ? read->cap * 2 : 16) * sizeof *read->positions);
+  read->positions[read->count++] = *input;
+  buf_append_slice(&read->names, input->name);
+}
+
+bool store_read_inputs(struct store *store, const struct input_position **out, size_t *count, struct error *err) {
+  struct inputs_read *read = memory_zeroed(sizeof *read);
+  read->next = store->inputs_read;
+  store->inputs_read = read;
+  if (!catalog_each_input(store->catalog, keep_input, read, err)) return false;
+  const char *name = buf_slice(&read->names).ptr;
+  for (size_t i = 0; i < read->count; i++) {
+    read->positions[i].name.ptr = name;
+    name += read->positions[i].name.len;
+  }
+  *out = read->positions;
+  *count = read->count;
+  return true;
+}
+
+bool store_read_open_messages(struct store *store, bool (*each)(void *context, const struct open_message *message), void *context,
+                              struct error *err) {
+  return catalog_each_open_message(store->catalog, each, context, err);
+}
+
+bool store_each_segment(struct store *store, enum dataset_id dataset,
+                        bool (*each)(void *context, const struct segment_info *segment), void *context, struct error *err) {
+  struct segment_record *segments;
+  size_t count;
+  if (!catalog_read_segments(store->catalog, dataset, &segments, &count, err)) return false;
+  bool wants_more = true;
+  for (size_t i = 0; i < count && wants_more; i++) {
+    char *path = path_join(store->segments_dir, segments[i].name);
+    struct segment_info info = {.path = path,
+                                .rows = segments[i].rows,
+                                .bytes = segments[i].bytes,
+                                .from_us = segments[i].from_us,
+                                .to_us = segments[i].to_us};
+    wants_more = each(context, &info);
+    free(path);
+  }
+  free(segments);
+  return true;
+}
+
+/* ---- the commit ------------------------------------------------------------------------------------------------------------- */
+
+/* Final names for all files, and the names on the disk. */
+static bool publish_files(struct store *store, struct commit *commit, struct error *err) {
+  size_t files = 0;
+  for (size_t i = 0; i < commit->pending_count; i++) {
+    files += pending_segments_count(commit->pending[i]);
+    if (!pending_segments_rename(commit->pending[i], err)) return false;
+  }
+  if (files && fsync(store->segments_fd) != 0)
+    return error_set_errno(err, ERROR_INPUT, errno, "cannot fsync directory %s", store->segments_dir);
+  return true;
+}
+
+/* Everything of the transaction but its COMMIT. */
+static bool fill_transaction(struct store *store, struct commit *commit, struct error *err) {
+  int64_t now_us = clock_wall_us();
+  if (!catalog_begin(store->catalog, err)) return false;
+  for (size_t i = 0; i < commit->pending_count; i++)
+    for (size_t j = 0; j < pending_segments_count(commit->pending[i]); j++)
+      if (!catalog_add_segment(store->catalog, pending_segments_at(commit->pending[i], j), now_us, err)) return false;
+  for (size_t i = 0; i < commit->input_count; i++)
+    if (!catalog_put_input(store->catalog, &commit->inputs[i], now_us, err)) return false;
+  for (size_t i = 0; i < commit->open_message_count; i++)
+    if (!catalog_put_open_message(store->catalog, &commit->open_messages[i], err)) return false;
+  return true;
+}
+
+bool store_commit(struct store *store, struct commit *commit, struct error *err) {
+  assert(store->mode == STORE_WRITE);
+  /* New inputs get their ids inside the transaction and lose them again when it fails. */
+  bool *is_new = memory_alloc(commit->input_count * sizeof *is_new);
+  for (size_t i = 0; i < commit->input_count; i++) is_new[i] = commit->inputs[i].id == 0;
+  bool is_filled = publish_files(store, commit, err) && fill_transaction(store, commit, err);
+  bool ok = is_filled && catalog_commit(store->catalog, err);
+  if (!ok) {
+    catalog_rollback(store->catalog);
+    for (size_t i = 0; i < commit->input_count; i++)
+      if (is_new[i]) commit->inputs[i].id = 0;
+    error_context(err, "%s: commit", store->dir);
+  }
+  free(is_new);
+  /* A COMMIT that failed may still be found done after a restart (its fsync failed, its pages are there): the files must stay, the
+   * next start sweeps them if it was not. A failure before it is a failure for sure. */
+  for (size_t i = 0; i < commit->pending_count; i++) {
+    if (is_filled)
+      pending_segments_forget(commit->pending[i]);
+    else
+      pending_segments_discard(commit->pending[i]);
+  }
+  return ok;
+}
