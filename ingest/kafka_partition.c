@@ -7,7 +7,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-#define ANCHORS_MAX 1024
+#define ANCHORS_MAX 4096
+#define ANCHOR_AGE 64
 
 /* Memory of the buffers of all partitions together; with very many partitions each still has the smallest. */
 #define LOOKBACK_BYTES_ALL (8u << 20)
@@ -112,11 +113,22 @@ bool kafka_partition_add(struct kafka_partition *p, const struct kafka_message *
   return true;
 }
 
-static void add_anchor(struct kafka_partition *p, uint64_t position, uint64_t offset) {
-  if (p->anchor_count == ANCHORS_MAX) {
-    for (size_t i = 0; i < ANCHORS_MAX / 2; i++) p->anchors[i] = p->anchors[2 * i];
-    p->anchor_count = ANCHORS_MAX / 2;
+/* Drops anchors so that the gap between two is at most 1/ANCHOR_AGE of how far back they lie (or one batch): at any length of a run some
+ * ANCHOR_AGE * log(bytes) of them are left, less than half. */
+static void thin_anchors(struct kafka_partition *p) {
+  uint64_t newest = p->input->done;
+  struct anchor *a = p->anchors;
+  size_t kept = p->anchor_count - 1;
+  for (size_t i = kept; i-- > 0;) {
+    bool is_needed = i == 0 || a[kept].position - a[i - 1].position > (newest - a[kept].position) / ANCHOR_AGE;
+    if (is_needed) a[--kept] = a[i];
   }
+  p->anchor_count -= kept;
+  memmove(a, a + kept, p->anchor_count * sizeof *a);
+}
+
+static void add_anchor(struct kafka_partition *p, uint64_t position, uint64_t offset) {
+  if (p->anchor_count == ANCHORS_MAX) thin_anchors(p);
   p->anchors[p->anchor_count++] = (struct anchor){position, offset};
 }
 

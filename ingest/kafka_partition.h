@@ -4,7 +4,7 @@
  *                    ^ start         ^ replay_from       ^ committed
  *
  * Batches hold whole messages and never cross `committed`. Positions in batches are a running count of bytes from the start of the run;
- * for each batch an anchor (position, offset of its first message) is kept, and when there are ANCHORS_MAX every other one is dropped. */
+ * an anchor is the position and first offset of a batch. The further back, the fewer of them are kept; between two, the older counts. */
 #ifndef INGEST_KAFKA_PARTITION_H
 #define INGEST_KAFKA_PARTITION_H
 
