@@ -107,37 +107,37 @@ static bool is_ours(struct slice name) {
 static int compare_names(const void *a, const void *b) {
   return strcmp(((const struct segment_record *)a)->name, ((const struct segment_record *)b)->name);
 }
+static int compare_name_to_record(const void *name, const void *record) {
+  return strcmp(name, ((const struct segment_record *)record)->name);
+}
 
-/* Deletes segment files that no commit knows: what a killed writer left behind. Files of other names are not ours to delete. With
- * an empty catalog, finished segments mean that the catalog was lost: nothing is deleted then. */
+/* With an empty catalog, finished segments mean that the catalog was lost: deleting them would lose the rest. */
+static bool refuse_orphans(const struct store *store, struct error *err) {
+  return error_set(err, ERROR_INPUT,
+                   "%s: is missing or empty, but %s has segments; restore catalog.sqlite with its -wal from a backup, or move the "
+                   "store away and read the logs again",
+                   store->catalog_path, store->segments_dir);
+}
+
+/* Deletes segment files that no commit knows: what a killed writer left behind. Files of other names are not ours to delete. */
 static bool sweep(struct store *store, bool is_catalog_empty, struct error *err) {
-  struct segment_record *known;
+  struct segment_record *known = NULL;
   size_t count = 0;
-  DIR *dir = NULL;
-  bool ok = is_catalog_empty || catalog_read_segments(store->catalog, DATASET_COUNT, &known, &count, err);
-  if (!ok) return false;
-  if (is_catalog_empty) known = NULL;
+  if (!is_catalog_empty && !catalog_read_segments(store->catalog, DATASET_COUNT, &known, &count, err)) return false;
   if (count) qsort(known, count, sizeof *known, compare_names);
-  dir = opendir(store->segments_dir);
-  if (!dir) ok = error_set_errno(err, ERROR_INPUT, errno, "cannot read directory %s", store->segments_dir);
+  DIR *dir = opendir(store->segments_dir);
+  bool ok = dir || error_set_errno(err, ERROR_INPUT, errno, "cannot read directory %s", store->segments_dir);
   for (struct dirent *entry; ok && (entry = readdir(dir)) != NULL;) {
-    struct segment_record key;
     struct slice name = slice_from_cstr(entry->d_name);
-    if (!is_ours(name)) continue;
-    snprintf(key.name, sizeof key.name, "%s", entry->d_name);
-    if (name.len < sizeof key.name && count && bsearch(&key, known, count, sizeof *known, compare_names)) continue;
+    if (!is_ours(name) || (count && bsearch(name.ptr, known, count, sizeof *known, compare_name_to_record))) continue;
     if (is_catalog_empty && slice_ends_with(name, SLICE(SEGMENT_SUFFIX))) {
-      ok =
-          error_set(err, ERROR_INPUT,
-                    "%s: is missing or empty, but %s has segments; restore catalog.sqlite with its -wal from a backup, or move the "
-                    "store away and read the logs again",
-                    store->catalog_path, store->segments_dir);
+      ok = refuse_orphans(store, err);
       break;
     }
     char quoted[512];
     log_event(LOG_WARNING, "sweep", "file=%s reason=\"no commit knows it\"", log_value(quoted, sizeof quoted, name));
-    if (unlinkat(store->segments_fd, entry->d_name, 0) != 0)
-      ok = error_set_errno(err, ERROR_INPUT, errno, "cannot delete %s/%s", store->segments_dir, entry->d_name);
+    if (unlinkat(store->segments_fd, name.ptr, 0) != 0)
+      ok = error_set_errno(err, ERROR_INPUT, errno, "cannot delete %s/%s", store->segments_dir, name.ptr);
   }
   if (dir) closedir(dir);
   free(known);
