@@ -8,6 +8,7 @@
 #ifndef CLASSIFY_CLASSIFY_H
 #define CLASSIFY_CLASSIFY_H
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "schemas/delivery.h"
 #include "schemas/verdict.h"
@@ -18,6 +19,7 @@ struct classifier;
 struct classifier_options {
   const char *rules_dir; /* a directory of rule files used instead of those built in; NULL: built in */
   bool data_only;        /* only advice, blocklists and providers are wanted: rules are not compiled (report, doctor) */
+  struct buf *problems;  /* where every problem is written, a line each; NULL: only the first is told, in `err` */
 };
 
 /* Loads, compiles, runs every example. NULL with err naming file, line, rule and example. */
@@ -31,7 +33,8 @@ void classify_context_free(struct classify_context *context);
 
 /* Verdicts of `count` deliveries (at most LIMIT_STAGE), in order. Uses status, smtp_code, dsn, reply, relay_host, recipient, service and
  * direction of each. Slices of the verdicts are good until the next call on this context. Allocates nothing. */
-void classify_deliveries(struct classify_context *context, const struct delivery *deliveries, size_t count, struct verdict *verdicts);
+void classify_deliveries(struct classify_context *context, const struct delivery *deliveries, size_t count,
+                         struct verdict *verdicts);
 
 /* The codes at the front of a reply: "550-5.1.1 text" -> 550, "5.1.1". 0 and absent when there are none. `dsn` points into `reply`. */
 void reply_read_codes(struct slice reply, uint16_t *smtp_code, struct slice *dsn);

@@ -1,0 +1,283 @@
+/* Hyperscan and the order of rules. See matcher.h.
+ *
+ * Literals are compiled as patterns (each byte escaped): Hyperscan 5.4's pure-literal API misses matches. No UTF-8 mode: bytes. */
+#include "classify/matcher.h"
+
+#include <hs.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+
+struct matcher {
+  const struct ruleset *rules;
+  hs_database_t *literals, *regexes; /* NULL: there are none */
+  uint32_t *trigger_first;           /* of literal i: triggers[trigger_first[i] .. trigger_first[i + 1]) are rules */
+  uint32_t *triggers;
+};
+
+struct match_scratch {
+  hs_scratch_t *memory;
+  const struct matcher *matcher;
+  uint64_t *literal_bits, *regex_bits, *candidate_bits;
+  size_t literal_words, regex_words, candidate_words;
+};
+
+static size_t words_for(size_t bits) { return bits / 64 + 1; }
+static void set_bit(uint64_t *bits, uint32_t i) { bits[i / 64] |= 1ULL << (i % 64); }
+static bool has_bit(const uint64_t *bits, uint32_t i) { return bits[i / 64] >> (i % 64) & 1; }
+
+/* ---- making ------------------------------------------------------------------------------------------------------------------ */
+
+/* Patterns to compile together; their number is the id. */
+struct patterns {
+  const char **texts;
+  unsigned *flags, *ids;
+  unsigned count;
+};
+
+static void patterns_init(struct patterns *p, size_t count) {
+  p->texts = memory_zeroed((count + 1) * sizeof *p->texts);
+  p->flags = memory_zeroed((count + 1) * sizeof *p->flags);
+  p->ids = memory_zeroed((count + 1) * sizeof *p->ids);
+  p->count = (unsigned)count;
+}
+
+static void patterns_deinit(struct patterns *p) {
+  for (unsigned i = 0; i < p->count; i++) free((char *)(uintptr_t)p->texts[i]);
+  free(p->texts);
+  free(p->flags);
+  free(p->ids);
+}
+
+static char *escape(struct slice literal) {
+  struct buf out = {0};
+  for (size_t i = 0; i < literal.len; i++) buf_printf(&out, "\\x%02x", (unsigned char)literal.ptr[i]);
+  buf_append_byte(&out, '\0');
+  return out.ptr;
+}
+
+static bool compile(const struct patterns *p, const char *what, hs_database_t **out, struct error *err) {
+  if (!p->count) return true;
+  hs_compile_error_t *problem = NULL;
+  if (hs_compile_multi(p->texts, p->flags, p->ids, p->count, HS_MODE_BLOCK, NULL, out, &problem) == HS_SUCCESS) return true;
+  const char *text = problem && problem->expression >= 0 ? p->texts[problem->expression] : "";
+  error_set(err, ERROR_USAGE, "rules: %s %s: %s", what, text, problem ? problem->message : "cannot be compiled");
+  hs_free_compile_error(problem);
+  return false;
+}
+
+static bool compile_literals(struct matcher *m, struct error *err) {
+  struct patterns p;
+  patterns_init(&p, m->rules->literals.count);
+  for (unsigned i = 0; i < p.count; i++)
+    p.texts[i] = escape(m->rules->literals.keys[i]), p.flags[i] = HS_FLAG_SINGLEMATCH, p.ids[i] = i;
+  bool done = compile(&p, "literal", &m->literals, err);
+  patterns_deinit(&p);
+  return done;
+}
+
+static bool compile_regexes(struct matcher *m, struct error *err) {
+  struct patterns p;
+  patterns_init(&p, m->rules->regex_count);
+  for (unsigned i = 0; i < p.count; i++) {
+    p.texts[i] = strndup(m->rules->regexes[i].ptr, m->rules->regexes[i].len);
+    p.flags[i] = HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH, p.ids[i] = i;
+  }
+  bool done = compile(&p, "regex", &m->regexes, err);
+  patterns_deinit(&p);
+  return done;
+}
+
+/* The literals that make a rule a candidate: the longest of `all`, as the rarest; else each of `any`. */
+static struct range triggers_of(const struct ruleset *rules, const struct rule *rule) {
+  if (!rule->all.count) return rule->any;
+  uint32_t best = rule->all.first;
+  for (uint32_t i = 0; i < rule->all.count; i++) {
+    uint32_t at = rule->all.first + i;
+    if (rules->literals.keys[rules->literal_ids[at]].len > rules->literals.keys[rules->literal_ids[best]].len) best = at;
+  }
+  return (struct range){best, 1};
+}
+
+static void index_triggers(struct matcher *m) {
+  const struct ruleset *rules = m->rules;
+  m->trigger_first = memory_zeroed((rules->literals.count + 2) * sizeof *m->trigger_first);
+  m->triggers = memory_zeroed((rules->literal_id_count + 1) * sizeof *m->triggers);
+  /* Counts, then places, then rules: [i + 1] moves from the begin of literal i to its end while it is filled. */
+  uint32_t *place = m->trigger_first + 1;
+  for (size_t r = 0; r < rules->rule_count; r++) {
+    struct range triggers = triggers_of(rules, &rules->rules[r]);
+    for (uint32_t i = 0; i < triggers.count; i++) place[rules->literal_ids[triggers.first + i]]++;
+  }
+  uint32_t sum = 0;
+  for (size_t i = 0; i < rules->literals.count; i++) {
+    uint32_t count = place[i];
+    place[i] = sum;
+    sum += count;
+  }
+  for (size_t r = 0; r < rules->rule_count; r++) {
+    struct range triggers = triggers_of(rules, &rules->rules[r]);
+    for (uint32_t i = 0; i < triggers.count; i++) m->triggers[place[rules->literal_ids[triggers.first + i]]++] = (uint32_t)r;
+  }
+}
+
+struct matcher *matcher_new(const struct ruleset *rules, struct error *err) {
+  struct matcher *m = memory_zeroed(sizeof *m);
+  m->rules = rules;
+  index_triggers(m);
+  if (compile_literals(m, err) && compile_regexes(m, err)) return m;
+  matcher_free(m);
+  return NULL;
+}
+
+void matcher_free(struct matcher *m) {
+  if (!m) return;
+  hs_free_database(m->literals);
+  hs_free_database(m->regexes);
+  free(m->trigger_first);
+  free(m->triggers);
+  free(m);
+}
+
+struct match_scratch *match_scratch_new(const struct matcher *m, struct error *err) {
+  struct match_scratch *s = memory_zeroed(sizeof *s);
+  s->matcher = m;
+  s->literal_words = words_for(m->rules->literals.count);
+  s->regex_words = words_for(m->rules->regex_count);
+  s->candidate_words = words_for(m->rules->rule_count);
+  s->literal_bits = memory_zeroed(s->literal_words * sizeof(uint64_t));
+  s->regex_bits = memory_zeroed(s->regex_words * sizeof(uint64_t));
+  s->candidate_bits = memory_zeroed(s->candidate_words * sizeof(uint64_t));
+  bool failed = (m->literals && hs_alloc_scratch(m->literals, &s->memory) != HS_SUCCESS) ||
+                (m->regexes && hs_alloc_scratch(m->regexes, &s->memory) != HS_SUCCESS);
+  if (!failed) return s;
+  match_scratch_free(s);
+  error_set(err, ERROR_INPUT, "rules: no memory for matching");
+  return NULL;
+}
+
+void match_scratch_free(struct match_scratch *s) {
+  if (!s) return;
+  hs_free_scratch(s->memory);
+  free(s->literal_bits);
+  free(s->regex_bits);
+  free(s->candidate_bits);
+  free(s);
+}
+
+/* ---- matching ---------------------------------------------------------------------------------------------------------------- */
+
+static int on_literal(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context) {
+  (void)from, (void)to, (void)flags;
+  struct match_scratch *s = context;
+  const struct matcher *m = s->matcher;
+  set_bit(s->literal_bits, id);
+  for (uint32_t i = m->trigger_first[id]; i < m->trigger_first[id + 1]; i++) set_bit(s->candidate_bits, m->triggers[i]);
+  return 0;
+}
+
+static int on_regex(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context) {
+  (void)from, (void)to, (void)flags;
+  struct match_scratch *s = context;
+  set_bit(s->regex_bits, id);
+  return 0;
+}
+
+static uint32_t count_present(const struct match_scratch *s, struct range literals) {
+  const uint32_t *ids = s->matcher->rules->literal_ids + literals.first;
+  uint32_t present = 0;
+  for (uint32_t i = 0; i < literals.count; i++) present += has_bit(s->literal_bits, ids[i]);
+  return present;
+}
+
+static bool smtp_fits(const struct rule *rule, uint16_t code) {
+  for (unsigned i = 0; i < rule->smtp_count; i++)
+    if (rule->smtp[i] == code || (rule->smtp[i] < 10 && rule->smtp[i] == code / 100)) return true;
+  return rule->smtp_count == 0;
+}
+
+static bool part_fits(uint16_t wanted, uint16_t got) { return wanted == DSN_ANY || wanted == got; }
+
+static bool dsn_fits(const struct rule *rule, struct dsn_code dsn) {
+  for (unsigned i = 0; i < rule->dsn_count && dsn.class; i++)
+    if (part_fits(rule->dsn[i].class, dsn.class) && part_fits(rule->dsn[i].subject, dsn.subject) &&
+        part_fits(rule->dsn[i].detail, dsn.detail))
+      return true;
+  return rule->dsn_count == 0;
+}
+
+static bool provider_fits(const struct rule *rule, uint16_t provider) {
+  for (unsigned i = 0; i < rule->provider_count; i++)
+    if (rule->providers[i] == provider) return true;
+  return rule->provider_count == 0;
+}
+
+static bool rule_fits(const struct match_scratch *s, const struct rule *rule, const struct match_input *input) {
+  if (!(rule->statuses >> input->status & 1)) return false;
+  if (rule->services && !(rule->services >> input->service & 1)) return false;
+  if (!provider_fits(rule, input->provider) || !smtp_fits(rule, input->smtp_code) || !dsn_fits(rule, input->dsn)) return false;
+  if (count_present(s, rule->all) < rule->all.count) return false;
+  if (rule->any.count && !count_present(s, rule->any)) return false;
+  return !count_present(s, rule->none);
+}
+
+/* Whether the rule's regex matches; the regexes are run at the first question. */
+static bool regex_fits(struct match_scratch *s, const struct rule *rule, struct slice text, bool *was_run) {
+  if (rule->regex < 0) return true;
+  if (!*was_run) {
+    *was_run = true;
+    memset(s->regex_bits, 0, s->regex_words * sizeof(uint64_t));
+    hs_scan(s->matcher->regexes, text.ptr, (unsigned)text.len, 0, s->memory, on_regex, s);
+  }
+  return has_bit(s->regex_bits, (uint32_t)rule->regex);
+}
+
+/* The first rule that fits; beside it the blocklist that the reply names, unless the rule says that it names none as listing. */
+static void decide_by_rules(struct match_scratch *s, const struct match_input *input, struct decision *out) {
+  const struct ruleset *rules = s->matcher->rules;
+  bool regexes_run = false;
+  for (size_t word = 0; word < s->candidate_words; word++) {
+    for (uint64_t bits = s->candidate_bits[word]; bits; bits &= bits - 1) {
+      uint32_t i = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits);
+      const struct rule *rule = &rules->rules[i];
+      if (out->rule >= 0 && rule->tier != TIER_BLOCKLIST) {
+        if (rule->tier > TIER_BLOCKLIST) return;
+        continue;
+      }
+      if (!rule_fits(s, rule, input) || !regex_fits(s, rule, input->text, &regexes_run)) continue;
+      if (out->rule < 0) {
+        out->rule = (int32_t)i;
+        out->cause = (uint16_t)rule->cause;
+        out->via = VIA_rule;
+      }
+      out->blocklist = rule->blocklist;
+      if (rule->names_no_listing || rule->tier >= TIER_BLOCKLIST) return;
+    }
+  }
+}
+
+void matcher_decide_by_codes(const struct match_input *input, struct decision *out) {
+  *out = (struct decision){.rule = -1, .cause = CAUSE_unclassified, .via = VIA_none};
+  if (input->status == STATUS_delivered) {
+    bool has_code = input->smtp_code / 100 == 2 && !input->is_discarded;
+    out->cause = input->is_discarded ? CAUSE_accepted_discarded : CAUSE_accepted;
+    out->via = has_code ? VIA_code : VIA_status;
+    return;
+  }
+  enum cause cause;
+  if (codes_find_cause(input->smtp_code, input->dsn, &cause)) {
+    out->cause = (uint16_t)cause;
+    out->via = VIA_code;
+  }
+}
+
+void matcher_decide(const struct matcher *m, struct match_scratch *s, const struct match_input *input, struct decision *out) {
+  *out = (struct decision){.rule = -1};
+  if (m->literals && input->text.len) {
+    memset(s->literal_bits, 0, s->literal_words * sizeof(uint64_t));
+    memset(s->candidate_bits, 0, s->candidate_words * sizeof(uint64_t));
+    hs_scan(m->literals, input->text.ptr, (unsigned)input->text.len, 0, s->memory, on_literal, s);
+    decide_by_rules(s, input, out);
+  }
+  if (out->rule < 0) matcher_decide_by_codes(input, out);
+}
