@@ -178,8 +178,14 @@ static bool take_line_code(struct normaliser *n) {
   return true;
 }
 
+/* Whether a date or time may begin with these digits: by what stands behind the first one, two or four. */
+static bool may_be_time(const char *at) {
+  return at[1] == ':' || at[2] == ':' || at[1] == ' ' || at[2] == ' ' || at[4] == '-' || at[4] == '/';
+}
+
 /* A date or time; a month and a day of the week before it go with it. */
 static bool take_time(struct normaliser *n) {
+  if (!may_be_time(n->at)) return false;
   char *out = n->out;
   size_t len = 0;
   if (out - n->out_begin >= 4 && out[-1] == ' ' && varying_is_month(out - 4)) {
@@ -266,15 +272,19 @@ static void take_run(struct normaliser *n) {
   const char *from = n->at, *stop = n->at;
   while (from > n->floor && byte_is(from[-1], BYTE_RUN)) from--;
   while (from < n->at && !byte_is(*from, BYTE_ALNUM)) from++;
-  while (stop < n->end && byte_is(*stop, BYTE_RUN)) stop++;
+  unsigned classes = from < n->at ? BYTE_LETTER : 0;
+  for (; stop < n->end && byte_is(*stop, BYTE_RUN); stop++) classes |= byte_is(*stop, BYTE_LETTER);
   while (!byte_is(stop[-1], BYTE_ALNUM)) stop--;
   struct slice run = slice_between(from, stop);
   bool is_path = from > n->begin && from[-1] == '/' && !(from - 1 > n->begin && from[-2] == '/');
   const char *component = n->at;
   while (component > from && byte_is(component[-1], BYTE_ALNUM)) component--;
   n->out -= n->at - from;
-  size_t id = is_path ? 0 : varying_id_run(slice_between(component, stop));
-  if (!is_path && varying_is_host(run)) {
+  /* Numbers and dotted codes are the most, and neither a host nor an id. */
+  bool may_be_more = classes && !is_path && stop - component >= 4;
+  bool is_host = may_be_more && byte_is(stop[-1], BYTE_LETTER) && varying_is_host(run);
+  size_t id = may_be_more && !is_host ? varying_id_run(slice_between(component, stop)) : 0;
+  if (is_host) {
     take_host(n, run);
   } else if (id) {
     n->at = from;
@@ -305,7 +315,8 @@ static void take_digit(struct normaliser *n) {
   bool begins_word = n->at == n->floor || !byte_is(n->at[-1], BYTE_ALNUM);
   if (begins_word) {
     if (take_line_code(n) || take_time(n)) return;
-    size_t len = n->at == n->begin || n->at[-1] != '.' ? varying_ipv4(n->at, n->end) : 0;
+    bool has_dot = n->at[1] == '.' || n->at[2] == '.' || n->at[3] == '.';
+    size_t len = has_dot && (n->at == n->begin || n->at[-1] != '.') ? varying_ipv4(n->at, n->end) : 0;
     if (len) {
       PUT(n, "<ip>");
       n->at = n->floor = n->at + len;
@@ -326,7 +337,13 @@ static void take_front_code(struct normaliser *n) {
   put(n, p, 3);
   *n->out++ = ' ';
   n->at = n->floor = p + 4;
-  while (n->at < n->end && *n->at == ' ') n->floor = ++n->at;
+  while (n->at < n->end && *n->at == ' ') n->at++;
+  size_t dsn = dsn_length(slice_between(n->at, n->end));
+  if (dsn && n->at[dsn] == ' ') {
+    put(n, n->at, dsn);
+    n->at += dsn;
+  }
+  n->floor = n->at;
 }
 
 /* Lowers and copies until a byte that a handler must see; false at the end of the input. */
@@ -390,8 +407,22 @@ size_t normalise_reply(struct slice reply, char *out) {
   return (size_t)(n.out - out);
 }
 
+/* How many bytes at the front are ASCII, in steps of eight. */
+static size_t ascii_prefix(struct slice text) {
+  size_t len = 0;
+  for (; len + 8 <= text.len; len += 8) {
+    uint64_t word;
+    memcpy(&word, text.ptr + len, 8);
+    if (word & 0x8080808080808080u) break;
+  }
+  return len;
+}
+
 size_t normalise_template(struct slice normalised, char *out) {
-  size_t len = 0, i = 0;
+  size_t plain =
+      ascii_prefix(slice_of(normalised.ptr, normalised.len < LIMIT_TEMPLATE_BYTES ? normalised.len : LIMIT_TEMPLATE_BYTES));
+  if (plain) memcpy(out, normalised.ptr, plain);
+  size_t len = plain, i = plain;
   while (i < normalised.len) {
     size_t sequence = (normalised.ptr[i] & 0x80) ? utf8_sequence_len(slice_skip(normalised, i)) : 1;
     size_t wide = sequence ? sequence : 3;

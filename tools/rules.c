@@ -111,6 +111,15 @@ static bool read_header(struct slice line, const char *path, struct measure *m, 
   return error_set(err, ERROR_USAGE, "%s:1: the columns 'cause' and 'reply' are needed", path);
 }
 
+/* A row does not say what became of the message: its cause does where that can only be accepted mail, else its reply code. */
+static enum status status_of_row(struct slice cause_text, uint16_t smtp_code) {
+  enum cause cause;
+  bool is_accepted =
+      cause_from_name(cause_text, &cause) && CAUSES[cause].outcome != OUTCOME_hard && CAUSES[cause].outcome != OUTCOME_soft;
+  if (is_accepted || smtp_code / 100 == 2) return STATUS_delivered;
+  return smtp_code / 100 == 4 ? STATUS_deferred : STATUS_bounced;
+}
+
 static void measure_row(struct classify_context *context, struct slice line, struct measure *m) {
   struct slice cells[TABLE_COLUMNS] = {{0}};
   for (int place = 0; line.len; place++) {
@@ -123,9 +132,7 @@ static void measure_row(struct classify_context *context, struct slice line, str
   delivery.reply = cells[COLUMN_REPLY].ptr ? cells[COLUMN_REPLY] : SLICE("");
   delivery.relay_host = cells[COLUMN_RECEIVER].len ? cells[COLUMN_RECEIVER] : SLICE_ABSENT;
   reply_read_codes(delivery.reply, &delivery.smtp_code, &delivery.dsn);
-  delivery.status = delivery.smtp_code / 100 == 2   ? STATUS_delivered
-                    : delivery.smtp_code / 100 == 4 ? STATUS_deferred
-                                                    : STATUS_bounced;
+  delivery.status = status_of_row(cells[COLUMN_CAUSE], delivery.smtp_code);
   struct verdict verdict;
   classify_deliveries(context, &delivery, 1, &verdict);
   struct slice class = outcome_name(verdict.bounce_class), cause = cause_name(verdict.cause);
