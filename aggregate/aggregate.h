@@ -60,7 +60,8 @@ struct commit {
   const struct open_message *open_messages;
   size_t open_message_count;
 };
-/* Renames, fsyncs the directory, then ONE transaction. After true a kill loses nothing of it; after false nothing of it is there. */
+/* Renames, fsyncs the directory, then ONE transaction. After true a kill loses nothing of it. After false nothing of it is there; only
+ * when COMMIT itself failed the next start decides, and the files stay until then. Either way `pending` is empty. */
 bool store_commit(struct store *store, struct commit *commit, struct error *err);
 
 /* ---- reading ---------------------------------------------------------------------------------------------------------------- */
@@ -76,8 +77,8 @@ bool query_rows(struct store *store, const struct query *query, bool (*each)(voi
                 size_t *damaged, struct error *err);
 
 /* As query_rows, but in no order and with equal keys not merged: faster, for sums. */
-bool query_rows_unmerged(struct store *store, const struct query *query, bool (*each)(void *context, const void *row), void *context,
-                         size_t *damaged, struct error *err);
+bool query_rows_unmerged(struct store *store, const struct query *query, bool (*each)(void *context, const void *row),
+                         void *context, size_t *damaged, struct error *err);
 
 /* Live segments of a dataset, oldest first: path (good during the call), rows, bytes on disk. */
 struct segment_info {
@@ -85,8 +86,8 @@ struct segment_info {
   uint64_t rows, bytes;
   int64_t from_us, to_us; /* event times inside, [from, to) */
 };
-bool store_each_segment(struct store *store, enum dataset_id dataset, bool (*each)(void *context, const struct segment_info *segment),
-                        void *context, struct error *err);
+bool store_each_segment(struct store *store, enum dataset_id dataset,
+                        bool (*each)(void *context, const struct segment_info *segment), void *context, struct error *err);
 
 /* Checks the catalog and every byte of every live segment; calls `each` for each finding. False only when it could not check. */
 bool store_verify(struct store *store, void (*each)(void *context, const char *path, const char *finding), void *context,

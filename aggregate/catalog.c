@@ -125,11 +125,14 @@ bool catalog_make_tables(struct catalog *c, struct error *err) {
 
 static bool prepare_writer(struct catalog *c, struct error *err) {
   /* FULL: a commit is on the disk when it returns. The -wal and -shm files stay when the writer goes, so that a reader who may not
-   * write to the directory can still open the catalog. The journal is cut to 4 MiB then. */
+   * write to the directory can still open the catalog. The journal is cut to 4 MiB then. A commit of many open messages
+   * stays in the cache and is copied from the journal to the database with the next ones, not at once. */
   int keep_wal = 1;
   sqlite3_file_control(c->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep_wal);
-  return execute(c, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 4194304", "cannot be set up",
-                 err);
+  return execute(c,
+                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 4194304;"
+                 "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -8192",
+                 "cannot be set up", err);
 }
 
 struct catalog *catalog_open(const char *path, enum store_mode mode, bool *is_empty, struct error *err) {

@@ -1,7 +1,7 @@
 /* Rows of a store: one segment after another, or all of them merged.
  *
- *   segments (snapshot of the catalog, by time) -> a group that fits in memory -> heap -> rows with equal keys become one -> each
- *                                                  more than one group: the first groups become sorted runs, which are merged in turn
+ *   segments (snapshot of the catalog) -> a group that fits in memory -> heap -> rows with equal keys become one -> each
+ *                                         more than one group: the first become sorted runs, which are merged in turn
  *
  * A segment is checked whole before its first row is used; a damaged one is named in the log and left out. */
 #include <inttypes.h>
@@ -103,7 +103,7 @@ bool query_rows_unmerged(struct store *store, const struct query *query, bool (*
   return is_good;
 }
 
-/* ---- the heap: the reader with the smallest row on top -------------------------------------------------------------------------- */
+/* ---- the heap: the reader with the smallest row on top ----------------------------------------------------------------------- */
 
 static bool is_before(const struct merge *m, size_t a, size_t b) {
   return m->dataset->compare(segment_reader_row(m->heap[a]), segment_reader_row(m->heap[b])) < 0;
@@ -224,7 +224,7 @@ static bool drain(struct merge *m, struct sink *sink, struct error *err) {
   return is_good;
 }
 
-/* ---- merging ------------------------------------------------------------------------------------------------------------------ */
+/* ---- merging ----------------------------------------------------------------------------------------------------------------- */
 
 /* Opens parts until the group is full or there are none left. */
 static bool open_group(struct merge *m, struct error *err) {

@@ -16,7 +16,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 
-/* Measured on 200 k traffic rows (bench_segment): level 1 writes 2.3 times as fast as level 3, for files 7 % larger. */
+/* `zstd -b1 -B1048576` and `-b3` over 200,000 traffic rows (22 MB): level 1 does 628 MB/s at 6.18:1, level 3 411 MB/s at 6.12:1. */
 enum { ZSTD_LEVEL = 1 };
 
 struct segment_writer {

@@ -38,7 +38,6 @@ static inline bool decode_hist(struct msgpack_reader *from, struct histogram *va
 }
 
 static inline int compare_u32(const uint32_t *a, const uint32_t *b) { return (*a > *b) - (*a < *b); }
-static inline int compare_u64(const uint64_t *a, const uint64_t *b) { return (*a > *b) - (*a < *b); }
 static inline int compare_str(const struct slice *a, const struct slice *b) { return slice_compare(*a, *b); }
 
 static inline void merge_sum_u64(uint64_t *into, const uint64_t *value) { *into += *value; }

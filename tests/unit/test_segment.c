@@ -218,7 +218,7 @@ START_TEST(a_zstd_window_beyond_the_limit_is_refused) {
   ck_assert(frame_is_read(&bytes, slice_of(frame, at + 3 + len), (uint32_t)len, 1));
   frame[5] |= 1; /* an eighth more than the limit */
   ck_assert(!frame_is_read(&bytes, slice_of(frame, at + 3 + len), (uint32_t)len, 1));
-  frame[5] = 21 << 3; /* 2 GiB */
+  frame[5] = (char)(21 << 3); /* 2 GiB */
   ck_assert(!frame_is_read(&bytes, slice_of(frame, at + 3 + len), (uint32_t)len, 1));
   buf_deinit(&rows);
   buf_deinit(&bytes);
@@ -288,6 +288,9 @@ START_TEST(minutes_that_begin_in_the_range_are_read) {
   ck_assert_uint_eq(rows_between(fd, traffic, 20000 * minute + 1, 20002 * minute + 1, &first, &last), 4);
   ck_assert_uint_eq(first, 20001);
   ck_assert_uint_eq(last, 20002);
+  /* Wherever the frames begin. */
+  for (int64_t at = 1000; at < 26000; at += 97)
+    ck_assert_uint_eq(rows_between(fd, traffic, at * minute, (at + 1) * minute, &first, &last), 2);
   ck_assert_uint_eq(rows_between(fd, traffic, 25999 * minute, INT64_MAX, &first, &last), 2);
   ck_assert_uint_eq(rows_between(fd, traffic, INT64_MIN, 1000 * minute, &first, &last), 0);
   ck_assert_uint_eq(rows_between(fd, traffic, 26000 * minute, INT64_MAX, &first, &last), 0);
