@@ -1,4 +1,4 @@
-/* The bytes of a segment. Integers are little-endian; docs/format.md says the same at length, with a reader of 15 lines.
+/* The bytes of a segment. Integers are little-endian; docs/format.md says the same at length, with a short reader in Python.
  *
  *   +-- header: a zstd skippable frame ----------------------------------------------------------------------------+
  *   |  0 u32 0x184D2A50      4 u32 bytes behind this field      8 "BMSEGMNT"        16 u32 format version (1)      |

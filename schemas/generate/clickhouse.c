@@ -1,0 +1,135 @@
+/* schemas/clickhouse.sql: for each dataset a table to load segments into, a table that keeps them merged, and a view to read. */
+#include <stdio.h>
+
+#include "schemas/dataset.h"
+#include "schemas/generate/generate.h"
+
+/* Columns of few different values, which ClickHouse keeps as numbers into a dictionary. Domains and hosts are not: there may be
+ * millions. */
+static bool is_word(const char *name) {
+  static const char *const WORDS[] = {"direction", "source", "provider",   "status",   "outcome",
+                                      "cause",     "rule",   "last_cause", "blocklist"};
+  for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
+    if (!strcmp(name, WORDS[i])) return true;
+  return false;
+}
+
+static const char *plain_type(const struct column *column) {
+  switch (column->type) {
+    case COLUMN_u32: return "UInt32";
+    case COLUMN_u64: return "UInt64";
+    case COLUMN_hist: return "Array(UInt64)";
+    case COLUMN_str: break;
+  }
+  return is_word(column->name) ? "LowCardinality(String)" : "String";
+}
+
+/* The aggregate function of a column's kind. The order of ClickHouse's strings is ours, by byte, so `least` is min. */
+static const char *function(const struct column *column) {
+  switch (column->kind) {
+    case COLUMN_sum: return column->type == COLUMN_hist ? "sumForEach" : "sum";
+    case COLUMN_max: return "max";
+    case COLUMN_min:
+    case COLUMN_least:
+    case COLUMN_key: break;
+  }
+  return "min";
+}
+
+static void write_stored_type(const struct column *column, struct buf *out) {
+  if (column->kind == COLUMN_key)
+    buf_printf(out, "%s", plain_type(column));
+  else if (column->type == COLUMN_hist) /* sumForEach is not among the simple ones */
+    buf_printf(out, "AggregateFunction(sumForEach, Array(UInt64))");
+  else
+    buf_printf(out, "SimpleAggregateFunction(%s, %s)", function(column), plain_type(column));
+}
+
+/* 'text' as SQL writes it. */
+static void write_literal(const char *text, struct buf *out) {
+  buf_append_byte(out, '\'');
+  for (; *text; text++) {
+    if (*text == '\'' || *text == '\\') buf_append_byte(out, '\\');
+    buf_append_byte(out, *text);
+  }
+  buf_append_byte(out, '\'');
+}
+
+/* "    name Type COMMENT 'what',", one a line. */
+static void write_columns(const struct dataset *dataset, bool is_stored, struct buf *out) {
+  for (size_t i = 0; i < dataset->column_count; i++) {
+    const struct column *column = &dataset->columns[i];
+    buf_printf(out, "    %-16s ", column->name);
+    if (is_stored)
+      write_stored_type(column, out);
+    else
+      buf_printf(out, "%s", plain_type(column));
+    if (is_stored) {
+      buf_printf(out, " COMMENT ");
+      write_literal(column->what, out);
+    }
+    buf_printf(out, "%s\n", i + 1 < dataset->column_count ? "," : "");
+  }
+}
+
+static void write_key_list(const struct dataset *dataset, struct buf *out) {
+  for (size_t i = 0; i < dataset->key_count; i++) buf_printf(out, "%s%s", i ? ", " : "", dataset->columns[i].name);
+}
+
+/* The keys, and each value under its function with `histogram_suffix` behind that of a histogram. */
+static void write_grouping(const struct dataset *dataset, const char *histogram_suffix, const char *from, struct buf *out) {
+  buf_printf(out, "SELECT\n    ");
+  write_key_list(dataset, out);
+  for (size_t i = dataset->key_count; i < dataset->column_count; i++) {
+    const struct column *column = &dataset->columns[i];
+    /* The column is named with its table: the value has the column's name, which ClickHouse would put inside itself. */
+    buf_printf(out, ",\n    %s%s(%s.%s) AS %s", function(column), column->type == COLUMN_hist ? histogram_suffix : "", from,
+               column->name, column->name);
+  }
+  buf_printf(out, "\nFROM bouncemill.%s AS %s\nGROUP BY ", from, from);
+  write_key_list(dataset, out);
+  buf_printf(out, ";\n");
+}
+
+/* The seconds of the first column's unit. */
+static unsigned time_unit_s(const struct dataset *dataset) {
+  return !strcmp(dataset->columns[0].name, "minute") ? 60 : !strcmp(dataset->columns[0].name, "hour") ? 3600 : 86400;
+}
+
+static void write_dataset(const struct dataset *dataset, struct buf *out) {
+  const char *name = dataset->name;
+  char loaded[64], stored[64];
+  snprintf(loaded, sizeof loaded, "%s_load", name);
+  snprintf(stored, sizeof stored, "%s_stored", name);
+  buf_printf(out, "\n-- %s (%s/%u): %s\n\n", name, name, dataset->version, dataset->what);
+  buf_printf(out, "CREATE TABLE IF NOT EXISTS bouncemill.%s\n(\n", loaded);
+  write_columns(dataset, false, out);
+  buf_printf(out, ")\nENGINE = Null;\n\n");
+  buf_printf(out, "CREATE TABLE IF NOT EXISTS bouncemill.%s\n(\n", stored);
+  write_columns(dataset, true, out);
+  buf_printf(out, ")\nENGINE = AggregatingMergeTree\nPARTITION BY toYYYYMM(toDateTime(%s * %u, 'UTC'))\nORDER BY (",
+             dataset->columns[0].name, time_unit_s(dataset));
+  write_key_list(dataset, out);
+  buf_printf(out, ");\n\nCREATE MATERIALIZED VIEW IF NOT EXISTS bouncemill.%s_merging TO bouncemill.%s AS\n", name, stored);
+  write_grouping(dataset, "State", loaded, out);
+  buf_printf(out, "\nCREATE VIEW IF NOT EXISTS bouncemill.%s AS\n", name);
+  write_grouping(dataset, "Merge", stored, out);
+  buf_printf(out, "\n-- INSERT INTO bouncemill.%s SELECT * FROM\n--     file('segments/%s-*.mp.zst', 'MsgPack', '", loaded, name);
+  for (size_t i = 0; i < dataset->column_count; i++)
+    buf_printf(out, "%s%s %s", i ? ", " : "", dataset->columns[i].name, plain_type(&dataset->columns[i]));
+  buf_printf(out, "', 'zstd');\n");
+}
+
+void generate_clickhouse(struct buf *out) {
+  buf_printf(
+      out,
+      "-- Tables of ClickHouse for the datasets of bouncemill. Generated by generate_schemas from schemas/*.def: change those.\n"
+      "--\n"
+      "--   segment files -> X_load (keeps nothing) -> X_merging -> X_stored (rows of equal keys become one) -> X (a view)\n"
+      "--\n"
+      "-- Insert into X_load, read from X. Rows are deltas: a segment that is loaded twice is counted twice. The statements in\n"
+      "-- comments load the segments of a store; `bouncemill files X --store DIR` names the live ones.\n"
+      "\n"
+      "CREATE DATABASE IF NOT EXISTS bouncemill;\n");
+  for (size_t i = 0; i < DATASET_COUNT; i++) write_dataset(&DATASETS[i], out);
+}
