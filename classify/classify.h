@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "schemas/delivery.h"
 #include "schemas/verdict.h"
 
