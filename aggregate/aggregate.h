@@ -60,8 +60,8 @@ struct commit {
   const struct open_message *open_messages;
   size_t open_message_count;
 };
-/* Renames, fsyncs the directory, then ONE transaction. After true a kill loses nothing of it. After false nothing of it is there; only
- * when COMMIT itself failed the next start decides, and the files stay until then. Either way `pending` is empty. */
+/* Renames, fsyncs the directory, then ONE transaction. After true a kill loses nothing of it. After false nothing of it is there;
+ * only when COMMIT itself failed the next start decides, and the files stay until then. Either way the pending are empty. */
 bool store_commit(struct store *store, struct commit *commit, struct error *err);
 
 /* ---- reading ---------------------------------------------------------------------------------------------------------------- */

@@ -35,6 +35,7 @@ static bool catalog_error(const struct catalog *c, struct error *err, const char
     case SQLITE_LOCKED: return error_set(err, ERROR_RETRY, "%s: %s: another program has locked it (%s)", c->path, doing, text);
     case SQLITE_FULL: return error_set(err, ERROR_INPUT, "%s: %s: the disk is full", c->path, doing);
     case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
       return error_set(err, ERROR_INPUT,
                        "%s: %s: %s; reading needs the files catalog.sqlite-wal and -shm beside it, or the right to make them",
                        c->path, doing, text);

@@ -47,7 +47,7 @@ bool catalog_put_open_message(struct catalog *catalog, const struct open_message
 bool catalog_commit(struct catalog *catalog, struct error *err);
 void catalog_rollback(struct catalog *catalog);
 
-/* Live segments of a dataset by ascending id, from one snapshot. DATASET_COUNT: of all datasets. The array is the caller's to free. */
+/* Live segments of a dataset (DATASET_COUNT: of all) by ascending id, from one snapshot. The array is the caller's to free. */
 bool catalog_read_segments(struct catalog *catalog, enum dataset_id dataset, struct segment_record **out, size_t *count,
                            struct error *err);
 
