@@ -113,7 +113,7 @@ START_TEST(every_run_of_letters_comes_from_the_input) {
   static const char *const MASKS[] = {"addr", "ip", "n", "id", "time", "h", "v"};
   static const char BYTES[] = "aB9 @.<>:/?=%-_\"1250,;[](\x80\xe4 EgmT";
   uint64_t random = 7;
-  for (unsigned round = 0; round < 200000; round++) {
+  for (unsigned round = 0; round < 30000; round++) {
     char text[64], lower[64];
     random = hash_u64(random + 1);
     size_t len = random % sizeof text;
@@ -140,7 +140,7 @@ END_TEST
 START_TEST(no_local_part_survives_whatever_stands_around_it) {
   static const char BYTES[] = "aB9 @.<>:/?=%-_\"1250,;[](\x80\xe4 EgmT\\&";
   uint64_t random = 11;
-  for (unsigned round = 0; round < 200000; round++) {
+  for (unsigned round = 0; round < 30000; round++) {
     char text[80];
     random = hash_u64(random + 1);
     size_t before = random % 24, len = before;
