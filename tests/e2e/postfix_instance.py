@@ -1,11 +1,13 @@
 """A real Postfix, started as a private instance in a directory of its own, with its log in a file there.
 
 It listens on a free port of 127.0.0.1, delivers nowhere but to loopback ports, retries after two seconds and gives up after some ten, and is
-always stopped by the end of the `with` block. Needs the Debian package and root; no syslogd, no init, no change to /etc.
+always stopped by the end of the `with` block. Needs the Debian package (unconfigured will do) and root; no syslogd, no init, no change
+to /etc.
 """
 
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import signal
@@ -15,7 +17,6 @@ import subprocess
 import tempfile
 import time
 
-CONFIG_DEFAULT = pathlib.Path("/etc/postfix")
 DAEMONS = pathlib.Path("/usr/lib/postfix/sbin")
 
 MAIN = """
@@ -154,8 +155,6 @@ class PostfixInstance:
         self._write_files(transport, syslog_name, has_long_queue_ids, hostname, bind_address, lifetime, more)
 
     def _write_files(self, transport, syslog_name, has_long_queue_ids, hostname, bind_address, lifetime, more):
-        import pwd
-
         nobody, postfix = pwd.getpwnam("nobody"), pwd.getpwnam("postfix")
         self.dir.chmod(0o755)
         for name in ("config", "queue", "data", "spool", "mailboxes.d"):
@@ -184,9 +183,8 @@ class PostfixInstance:
         (self.dir / "header_checks").write_text("/^Subject: forbidden/ REJECT this subject is not welcome\n")
 
     def write_table(self, name: str, entries: dict[str, str]):
-        """aliases (`name: expansion`) or mailboxes (`address path`); before start."""
-        separator = ": " if name == "aliases" else " "
-        (self.dir / name).write_text("".join(f"{key}{separator}{value}\n" for key, value in entries.items()))
+        """aliases (name to expansion) or mailboxes (address to path); before start."""
+        (self.dir / name).write_text("".join(f"{key} {value}\n" for key, value in entries.items()))
 
     def _command(self, *args, check=True, **more) -> subprocess.CompletedProcess:
         return subprocess.run(

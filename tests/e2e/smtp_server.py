@@ -64,7 +64,7 @@ class Site:
     """What one domain answers at each stage; a list is used up attempt by attempt, its last item stays.
 
     connect, ehlo: when the conversation ends here the server never hears of a recipient, so such a site must have a
-    sole_recipient. mail, data, end: for the transaction; in LMTP end is asked for each recipient. rcpt: by local part; a local part
+    sole_recipient and a sole_sender. mail, data, end: for the transaction; in LMTP end is asked for each recipient. rcpt: by local part; a local part
     that is missing is accepted.
     """
 
@@ -77,6 +77,7 @@ class Site:
     end: list[Behaviour] = dataclasses.field(default_factory=lambda: [TAKEN])
     end_by_recipient: dict[str, list[Behaviour]] = dataclasses.field(default_factory=dict)
     sole_recipient: str | None = None
+    sole_sender: str | None = None
     is_lmtp: bool = False
     address: str = "127.0.0.2"
     port: int = 0
@@ -145,6 +146,7 @@ class _Session:
     def _record_sole(self, stage, behaviour):
         if self.site.sole_recipient is None:
             raise AssertionError(f"{self.site.domain} fails at {stage} and needs a sole_recipient")
+        self.sender = self.site.sole_sender
         self._record([self.site.sole_recipient], stage, behaviour)
 
     async def _pipelined_recipients(self):
@@ -190,7 +192,7 @@ class _Session:
         if self.site.ehlo:
             behaviour = self.site.next("ehlo", self.site.ehlo)
             # EHLO refused is not the end: the client tries HELO, and that answer counts.
-            if verb != b"EHLO" or not isinstance(behaviour, Reply) or behaviour.code // 100 == 4:
+            if verb != b"EHLO" or not isinstance(behaviour, Reply):
                 self._record_sole("ehlo", behaviour)
             await self._say(behaviour)
             return
