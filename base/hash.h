@@ -3,7 +3,15 @@
 #define BASE_HASH_H
 
 #define XXH_INLINE_ALL
+#if defined(__GNUC__) && !defined(__clang__)
+/* gcc 12 inlines the branches for long inputs into callers with short arrays and warns of them. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Warray-bounds"
+#endif
 #include <xxhash.h>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 #include "base/slice.h"
 

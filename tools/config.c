@@ -97,7 +97,7 @@ static bool read_join(struct config *config, struct yaml_node node, struct error
   if (!yaml_is_map(node)) return yaml_error(node, err, "needs a map with megabytes and age_days");
   if (!yaml_check_keys(node, KEYS, err)) return false;
   struct yaml_node megabytes = yaml_get(node, "megabytes"), age = yaml_get(node, "age_days");
-  unsigned value;
+  unsigned value = 0;
   if (!yaml_is_absent(megabytes)) {
     if (!read_unsigned(megabytes, 1, 1u << 20, &value, err)) return false;
     config->join_bytes = (size_t)value << 20;

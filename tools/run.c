@@ -142,6 +142,8 @@ static int make_pipeline_options(const struct run_options *options, struct pipel
   double interval_s = config->flush_interval_s >= 0 ? config->flush_interval_s : FLUSH_INTERVAL_S_DEFAULT;
   out->flush_interval_us = (int64_t)(interval_s * 1e6);
   out->time_rules = (struct time_rules){.zone = config->zone, .now_us = clock_wall_us()};
+  struct error err = {0};
+  if (!time_rules_check(&out->time_rules, &err)) return command_usage("run", "--zone: %s", err.text);
   join_options_init(&out->join);
   if (config->join_bytes) out->join.bytes_max = config->join_bytes;
   if (config->join_age_days) out->join.age_us_max = (int64_t)config->join_age_days * SECONDS_PER_DAY * US_PER_SECOND;
