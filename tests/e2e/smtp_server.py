@@ -39,8 +39,9 @@ class Reply:
         return [code + (b"-" if i + 1 < len(rest) else b" ") + line for i, line in enumerate(rest)]
 
     def as_logged(self) -> str:
-        """As a mail server writes it on one line: the lines of the reply joined by blanks, other bytes than UTF-8 as they are."""
-        return b" ".join(self.lines()).decode("utf-8", "surrogateescape")
+        """As Postfix writes it on one line: the lines of the reply joined by blanks, a question mark for each byte that is no UTF-8."""
+        text = b" ".join(self.lines()).decode("utf-8", "surrogateescape")
+        return "".join("?" if "\udc80" <= letter <= "\udcff" else letter for letter in text)
 
 
 @dataclasses.dataclass(frozen=True)

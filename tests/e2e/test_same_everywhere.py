@@ -149,9 +149,9 @@ def test_a_compressed_file_adds_nothing(bouncemill, undisturbed, read_once, endi
 def test_a_grown_file_adds_only_its_new_lines(bouncemill, log, undisturbed, tmp_path):
     content, numbers = log[1], random.Random(SEED)
     store, path = tmp_path / "store", tmp_path / "mail.log"
-    # Cuts anywhere, most within a line: a line without its end is left for the next run.
-    cuts = sorted(numbers.randrange(1, len(content)) for _ in range(5)) + [len(content)]
-    for cut in cuts:
+    # Cuts at the ends of lines, some before the newline: the last line of a file counts, and its newline may follow later.
+    ends = [content.index(b"\n", numbers.randrange(len(content))) + numbers.randrange(2) for _ in range(5)]
+    for cut in sorted(ends) + [len(content)]:
         path.write_bytes(content[:cut])
         bouncemill.run("run", "--store", store, path)
     assert bouncemill.contents(store) == undisturbed, f"seed {SEED}"
@@ -159,12 +159,12 @@ def test_a_grown_file_adds_only_its_new_lines(bouncemill, log, undisturbed, tmp_
 
 def test_a_file_that_grows_is_read_on_after_rotation(bouncemill, log, undisturbed, tmp_path):
     content, store = log[1], tmp_path / "store"
-    middle = content.index(b"\n", len(content) // 2) + 1
+    early, middle = (content.index(b"\n", len(content) // part) + 1 for part in (4, 2))
     path = tmp_path / "mail.log"
-    path.write_bytes(content[: middle // 2])
+    path.write_bytes(content[:early])
     bouncemill.run("run", "--store", store, path)
     with open(path, "ab") as file:
-        file.write(content[middle // 2 : middle])
+        file.write(content[early:middle])
     path.rename(tmp_path / "mail.log.1")
     path.write_bytes(content[middle:])
     bouncemill.run("run", "--store", store, tmp_path / "mail.log.1", path)

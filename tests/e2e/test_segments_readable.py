@@ -102,8 +102,9 @@ def from_clickhouse(bouncemill, store, dataset, sql):
 
     paths = bouncemill.lines("files", dataset, "--store", store)
     structure = ", ".join(f"`{name}` {CLICKHOUSE_TYPES[type]}" for name, type, _ in columns_of(dataset))
-    names = ",".join(map(str, paths))
-    table = f"file('{{{names}}}', 'MsgPack', '{structure}', 'zstd')"
+    # Alternatives in braces may not hold slashes.
+    names = ",".join(path.rpartition("/")[2] for path in paths)
+    table = f"file('{store}/segments/{{{names}}}', 'MsgPack', '{structure}', 'zstd')"
     answer = chdb.query("SET allow_suspicious_low_cardinality_types = 1; " + sql.format(segments=table), "JSONEachRow")
     return [json.loads(line) for line in answer.bytes().decode().splitlines()]
 
