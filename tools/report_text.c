@@ -83,14 +83,13 @@ static struct slice fault_of(struct slice name) {
 static void append_causes(const struct report *report, size_t top, struct buf *out) {
   const struct tally *causes = &report->lists[REPORT_BY_cause];
   uint64_t all = counters_failures(&report->totals) + report->totals.silent;
-  append_text(out, "\nWHY                  fault           deferred   bounced   expired  rejected  share\n");
+  append_text(out, "\nWHY                 fault           deferred   bounced  expired rejected   share\n");
   size_t shown = 0;
   for (size_t i = 0; i < causes->count && shown < top; i++) {
     const struct tally_entry *entry = &causes->entries[i];
     const struct counters *c = &entry->counters;
     if (!is_failure(entry)) continue;
-    text_append_left(out, entry->key, 20);
-    append_text(out, " ");
+    text_append_left(out, entry->key, 20); /* the longest cause has 19 */
     text_append_left(out, fault_of(entry->key), 14);
     text_append_count(out, c->deferred, 10);
     text_append_count(out, c->bounced, 10);
