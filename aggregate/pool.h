@@ -12,7 +12,7 @@
 
 #include "base/memory.h"
 
-/* A third of LIMIT_TABLE_BYTES: the largest pool of a full aggregator. */
+/* About what the rows of a full aggregator take: more than half of LIMIT_TABLE_BYTES. */
 #define POOL_KEEP_BYTES (8u << 20)
 
 struct pool {

@@ -7,8 +7,8 @@
 #include "base/memory.h"
 
 #define HOST_BYTES_MAX 253 /* RFC 1035 */
-/* 64 bytes each: 256 KiB a thread. Hosts with a longer registrable domain are looked up each time. */
-#define CACHE_ENTRIES 4096
+/* 64 bytes each: 1 MiB a thread. Hosts with a longer registrable domain are looked up each time. */
+#define CACHE_ENTRIES 16384
 #define CACHED_NAME_BYTES_MAX 45
 
 enum relay_kind { RELAY_NONE, RELAY_LOCAL, RELAY_HOST };
