@@ -118,6 +118,7 @@ static bool take_batch(struct pipeline *p, bool *is_over, struct error *err) {
     for (unsigned i = 0; i < p->worker_count; i++) got[i] = p->workers[i].filled;
     if (!source_fill_done(p->source, &p->batch, got, p->worker_count, err)) return false;
   }
+  p->options.time_rules.now_us = clock_wall_us(); /* a run may last for months */
   if (p->batch.len) process_batch(p);
   return true;
 }
