@@ -165,10 +165,11 @@ struct source_rule {
 };
 
 struct join_options {
-  size_t bytes_max;      /* of one scope, all shards */
-  int64_t age_us_max;    /* by event time */
-  int64_t replay_us;     /* replay window: event time ... */
-  uint64_t replay_bytes; /* ... and input bytes; whichever is smaller */
+  size_t bytes_max;       /* of one scope, all shards */
+  int64_t age_us_max;     /* by event time */
+  int64_t replay_us;      /* replay window: event time ... */
+  uint64_t replay_bytes;  /* ... and input bytes; whichever is smaller */
+  bool skips_message_ids; /* they are in no dataset: a run need not keep them */
   const struct source_rule *source_rules;
   size_t source_rule_count;
 };

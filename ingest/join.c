@@ -250,7 +250,7 @@ static void take_message_id(struct join *join, const struct line *line, struct s
     if (is_orphan(entry)) restart_message(join, line, entry, false);
     touch(join, line, entry);
   }
-  entry_set_string(join, entry, JOINED_MESSAGE_ID, line->message_id);
+  if (!join->options.skips_message_ids) entry_set_string(join, entry, JOINED_MESSAGE_ID, line->message_id);
 }
 
 static bool is_other_sender(const struct entry *entry, const struct line *line) {
