@@ -98,7 +98,7 @@ static unsigned read_fields_slowly(const char *p, const char *end, struct line *
     if (STARTS_WITH(p, end, "relay=") && slice_is_absent(relay))
       relay = slice_between(p + 6, comma);
     else if (STARTS_WITH(p, end, "delay="))
-      line->delivery.delay_us = read_seconds(p + 6, comma);
+      line->delivery.delay_us = read_seconds_slow(p + 6, comma);
     else if (STARTS_WITH(p, end, "dsn="))
       line->delivery.dsn = slice_between(p + 4, comma);
     else if (!STARTS_WITH(p, end, "delays=") && !STARTS_WITH(p, end, "conn_use="))
