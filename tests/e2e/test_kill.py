@@ -1,7 +1,7 @@
 """Killed at any instant and started again, a run ends with the same store as one that nobody disturbed.
 
-Fifty kills each over a file and over Kafka. When a run gets through in spite of them, its store is compared and the next one begins,
-until there were enough. The instants come from a seed that is printed on failure and can be set by $BOUNCEMILL_SEED.
+Fifty kills each over a file and over Kafka. When a run gets through in spite of them, its store is compared and the next one
+begins, until there were enough. The instants come from a seed that is printed on failure and can be set by $BOUNCEMILL_SEED.
 """
 
 import os
@@ -57,21 +57,25 @@ def timed(bouncemill, *args) -> float:
 def kill_until_enough(bouncemill, tmp_path, args, undisturbed, duration_s, idle_s):
     numbers, deadline = random.Random(SEED), time.monotonic() + LIMIT_S
     kills = rounds = partial_stores = 0
-    while kills < KILLS:
+    # On a busy machine a run takes its time to begin: some kills must fall into the work, however many that takes.
+    while kills < KILLS or partial_stores < KILLS // 5:
         killer = Killer(bouncemill, tmp_path / f"store-{rounds}", args, numbers, duration_s, idle_s)
         while killer.kill_once():
             kills += 1
             assert time.monotonic() < deadline, f"{kills} kills in {LIMIT_S} s; seed {SEED}"
-            if kills >= KILLS:
+            if kills >= KILLS and partial_stores + killer.partial_stores >= KILLS // 5:
                 bouncemill.run(*killer.args)
                 break
         assert bouncemill.contents(killer.store) == undisturbed, f"after {kills} kills, round {rounds}; seed {SEED}"
         assert b"BAD" not in bouncemill.run("doctor", "--store", killer.store).stdout
-        known = {os.path.basename(path) for dataset in ("traffic", "relays", "replies") for path in bouncemill.lines("files", dataset, "--store", killer.store)}
+        known = {
+            os.path.basename(path)
+            for dataset in ("traffic", "relays", "replies")
+            for path in bouncemill.lines("files", dataset, "--store", killer.store)
+        }
         assert {path.name for path in (killer.store / "segments").iterdir()} == known, "files are left behind"
         partial_stores += killer.partial_stores
         rounds += 1
-    assert partial_stores >= KILLS // 5, f"only {partial_stores} kills fell into the work; seed {SEED}"
 
 
 @pytest.fixture(scope="module")
