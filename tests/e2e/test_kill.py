@@ -60,6 +60,7 @@ def kill_until_enough(bouncemill, tmp_path, args, undisturbed, duration_s, idle_
     # On a busy machine a run takes its time to begin: some kills must fall into the work, however many that takes.
     while kills < KILLS or partial_stores < KILLS // 5:
         killer = Killer(bouncemill, tmp_path / f"store-{rounds}", args, numbers, duration_s, idle_s)
+        assert time.monotonic() < deadline, f"{kills} kills, {partial_stores} in the work, in {LIMIT_S} s; seed {SEED}"
         while killer.kill_once():
             kills += 1
             assert time.monotonic() < deadline, f"{kills} kills in {LIMIT_S} s; seed {SEED}"
