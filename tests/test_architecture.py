@@ -13,7 +13,13 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 ROOMS = ["base", "schemas", "ingest", "classify", "aggregate"]
 # What a room may include besides itself. tools/, tests/ and bench/ may include all, but see DOORS.
-MAY_INCLUDE = {"base": [], "schemas": ["base"], "ingest": ["base", "schemas"], "classify": ["base", "schemas"], "aggregate": ["base", "schemas"]}
+MAY_INCLUDE = {
+    "base": [],
+    "schemas": ["base"],
+    "ingest": ["base", "schemas"],
+    "classify": ["base", "schemas"],
+    "aggregate": ["base", "schemas"],
+}
 # From outside, only the door of these rooms is included; tests/ and bench/ may look inside.
 DOORS = {"ingest": "ingest/ingest.h", "classify": "classify/classify.h", "aggregate": "aggregate/aggregate.h"}
 LINES_MAX = 600
@@ -49,7 +55,9 @@ def wrong_include(room: str, included: str) -> str | None:
 def test_includes_follow_the_arrows_between_rooms():
     found = list(includes())
     assert len(found) > 100
-    wrong = [f"{path}:{number}: {included}: {why}" for path, number, included in found if (why := wrong_include(path.parts[0], included))]
+    wrong = [
+        f"{path}:{number}: {included}: {why}" for path, number, included in found if (why := wrong_include(path.parts[0], included))
+    ]
     assert wrong == []
 
 
@@ -78,7 +86,11 @@ def test_headers_are_included_by_somebody_else():
 
 
 def test_no_file_of_code_is_long():
-    long = {str(path.relative_to(ROOT)): count for path in files(*CODE, ".py") if (count := len(path.read_bytes().splitlines())) > LINES_MAX}
+    long = {
+        str(path.relative_to(ROOT)): count
+        for path in files(*CODE, ".py")
+        if (count := len(path.read_bytes().splitlines())) > LINES_MAX
+    }
     assert long == {}
 
 
@@ -133,7 +145,9 @@ def options_of():
         return subprocess.run([program, *args, "--help"], check=True, capture_output=True, text=True, timeout=30).stdout
 
     commands = re.findall(r"^COMMAND\((\w+),", (ROOT / "tools/commands.def").read_text(), re.M)
-    return {command: set(re.findall(r"(?<![\w-])(--[a-z][a-z-]*|-[A-Za-z]\b)", help_of(command))) | {"--help"} for command in commands}
+    return {
+        command: set(re.findall(r"(?<![\w-])(--[a-z][a-z-]*|-[A-Za-z]\b)", help_of(command))) | {"--help"} for command in commands
+    }
 
 
 def commands_in(text: str) -> list[tuple[str, str]]:
@@ -160,5 +174,7 @@ def test_the_page_of_the_command_line_names_every_option(options_of):
     everywhere = set().union(*options_of.values()) | {"--version"}
     assert sorted(set(re.findall(r"`(?:-\w`, `)?(--[a-z][a-z-]*)", text)) - everywhere) == []
     named = set(re.findall(r"(--[a-z][a-z-]*)", text))
-    missing = {command: sorted(o for o in options if o.startswith("--") and o not in named) for command, options in options_of.items()}
+    missing = {
+        command: sorted(o for o in options if o.startswith("--") and o not in named) for command, options in options_of.items()
+    }
     assert {command: options for command, options in missing.items() if options} == {}

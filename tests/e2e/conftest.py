@@ -10,10 +10,10 @@ import pathlib
 import subprocess
 
 import pytest
-from kafka_cluster import KafkaCluster
 
 import live_traffic
 import postfix_instance
+from kafka_cluster import KafkaCluster
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DATASETS = ["traffic", "relays", "replies"]
@@ -33,7 +33,9 @@ class Program:
         done = subprocess.run([self.path, *map(str, args)], input=stdin, capture_output=True, timeout=timeout_s, **more)
         if code is not None:
             shown = " ".join(map(str, args))
-            assert done.returncode == code, f"`bouncemill {shown}` exits with {done.returncode}, not {code}:\n{done.stderr.decode(errors='replace')}"
+            assert done.returncode == code, (
+                f"`bouncemill {shown}` exits with {done.returncode}, not {code}:\n{done.stderr.decode(errors='replace')}"
+            )
         return done
 
     def lines(self, *args, **more) -> list[str]:

@@ -1,7 +1,7 @@
 """Some hundred messages through a real Postfix to our own SMTP server, and what must be in the log about them.
 
-run_live() gives the log's bytes, the server's record of every answer, and the counts of what never reached the server (local, virtual,
-pipe, discard, error, refused connections, rejects), known from what was sent.
+run_live() gives the log's bytes, the server's record of every answer, and the counts of what never reached the server (local,
+virtual, pipe, discard, error, refused connections, rejects), known from what was sent.
 """
 
 import collections
@@ -35,7 +35,10 @@ DEFERRALS = [
     "450 4.7.0 [TSS04] Messages temporarily deferred due to unexpected volume or user complaints",
 ]
 ODD_REPLIES = {
-    "lines": Reply("550 5.7.1 Our system has detected that this message is\n5.7.1 likely unsolicited mail. To reduce the amount of\n5.7.1 spam, it was blocked."),
+    "lines": Reply(
+        "550 5.7.1 Our system has detected that this message is\n5.7.1 likely unsolicited mail. To reduce the amount of\n"
+        "5.7.1 spam, it was blocked."
+    ),
     "empty": Reply("550 "),
     "long": Reply("550 5.7.1 " + "a long story of a policy, " * 30 + "end"),
     "utf8": Reply("550 5.1.1 Empfänger unbekannt: 用户不存在"),
@@ -120,7 +123,8 @@ class _Sending:
 
     def message(self, *recipients: str, sender=SENDER, subject="news"):
         body = "x" * self.random.randrange(20, 3000)
-        text = f"From: <{sender}>\r\nSubject: {subject}\r\nMessage-ID: <{self.count}.{self.random.random()}@sender.test>\r\n\r\n{body}\r\n"
+        message_id = f"{self.count}.{self.random.random()}@sender.test"
+        text = f"From: <{sender}>\r\nSubject: {subject}\r\nMessage-ID: <{message_id}>\r\n\r\n{body}\r\n"
         options = [] if all(address.isascii() for address in (*recipients, sender)) else ["SMTPUTF8"]
         self.client.sendmail(sender, recipients, text.encode(), mail_options=options)
         self.count += 1
@@ -141,7 +145,16 @@ def _send_to_server(sending: _Sending, sites: list[Site], scale: int):
     for site in sites:
         if site.sole_recipient:
             sending.message(site.sole_recipient)
-        elif site.domain not in ("sender.test", "verify.test", "ok.test", "users.test", "odd.test", "grey.test", "mixed.test", "lmtp.test"):
+        elif site.domain not in (
+            "sender.test",
+            "verify.test",
+            "ok.test",
+            "users.test",
+            "odd.test",
+            "grey.test",
+            "mixed.test",
+            "lmtp.test",
+        ):
             for _ in range(scale):
                 sending.message(f"one@{site.domain}", f"two@{site.domain}", f"three@{site.domain}")
     sending.message("full@lmtp.test", "busy@lmtp.test", "fine@lmtp.test")

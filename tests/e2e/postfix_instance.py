@@ -1,8 +1,8 @@
 """A real Postfix, started as a private instance in a directory of its own, with its log in a file there.
 
-It listens on a free port of 127.0.0.1, delivers nowhere but to loopback ports, retries after two seconds and gives up after some ten, and is
-always stopped by the end of the `with` block. Needs the Debian package (unconfigured will do) and root; no syslogd, no init, no change
-to /etc.
+It listens on a free port of 127.0.0.1, delivers nowhere but to loopback ports, retries after two seconds, gives up after some ten,
+and is always stopped by the end of the `with` block. Needs the Debian package (unconfigured will do) and root; no syslogd, no init,
+no change to /etc.
 """
 
 import os
@@ -188,7 +188,14 @@ class PostfixInstance:
 
     def _command(self, *args, check=True, **more) -> subprocess.CompletedProcess:
         return subprocess.run(
-            args, env=self._environment, check=check, timeout=60, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more
+            args,
+            env=self._environment,
+            check=check,
+            timeout=60,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            **more,
         )
 
     def __enter__(self):

@@ -39,7 +39,7 @@ class Reply:
         return [code + (b"-" if i + 1 < len(rest) else b" ") + line for i, line in enumerate(rest)]
 
     def as_logged(self) -> str:
-        """As Postfix writes it on one line: the lines of the reply joined by blanks, a question mark for each byte that is no UTF-8."""
+        """As Postfix writes it on one line: lines joined by blanks, a question mark for each byte that is no UTF-8."""
         text = b" ".join(self.lines()).decode("utf-8", "surrogateescape")
         return "".join("?" if "\udc80" <= letter <= "\udcff" else letter for letter in text)
 
@@ -65,8 +65,8 @@ class Site:
     """What one domain answers at each stage; a list is used up attempt by attempt, its last item stays.
 
     connect, ehlo: when the conversation ends here the server never hears of a recipient, so such a site must have a
-    sole_recipient and a sole_sender. mail, data, end: for the transaction; in LMTP end is asked for each recipient. rcpt: by local part; a local part
-    that is missing is accepted.
+    sole_recipient and a sole_sender. mail, data, end: for the transaction; in LMTP end is asked for each recipient. rcpt: by
+    local part; a local part that is missing is accepted.
     """
 
     domain: str
@@ -140,9 +140,7 @@ class _Session:
     def _record(self, recipients, stage, behaviour):
         now = time.time()
         for recipient in recipients:
-            self.server.answers.append(
-                Answer(now, self.sender, recipient, self.size, stage, behaviour, self.site.domain)
-            )
+            self.server.answers.append(Answer(now, self.sender, recipient, self.size, stage, behaviour, self.site.domain))
 
     def _record_sole(self, stage, behaviour):
         if self.site.sole_recipient is None:

@@ -19,7 +19,8 @@ Nov  3 08:00:00 mx1 postfix/qmgr[12]: 4HbX1c2DqKz1: from=<news@Sender.example>, 
 Nov  3 08:00:01 mx1 postfix/smtp[13]: 4HbX1c2DqKz1: to=<a@one.example>, relay=mx.one.example[192.0.2.1]:25, delay=1.5, \
 delays=0.1/0/0.4/1, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 12345)
 Nov  3 08:00:02 mx1 postfix/smtp[13]: 4HbX1c2DqKz1: to=<b@two.example>, relay=mx.two.example[192.0.2.2]:25, delay=2, \
-delays=0.1/0/0.9/1, dsn=5.1.1, status=bounced (host mx.two.example[192.0.2.2] said: 550 5.1.1 <b@two.example>: User unknown (in reply to RCPT TO command))
+delays=0.1/0/0.9/1, dsn=5.1.1, status=bounced (host mx.two.example[192.0.2.2] said: \
+550 5.1.1 <b@two.example>: User unknown (in reply to RCPT TO command))
 Nov  3 08:00:02 mx1 postfix/qmgr[12]: 4HbX1c2DqKz1: removed
 """
 
@@ -164,7 +165,9 @@ def test_a_catalog_that_is_none_is_said(bouncemill, store, damage, code):
 
 
 def test_a_second_writer_is_told_to_try_again(bouncemill, store):
-    first = bouncemill.start("run", "--store", store, "--follow", store.parent / "mail.log", stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    first = bouncemill.start(
+        "run", "--store", store, "--follow", store.parent / "mail.log", stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
     try:
         for _ in range(300):
             if (store / "lock").read_text().strip() == str(first.pid):
@@ -206,8 +209,10 @@ def test_a_full_disk_is_an_output_error(bouncemill, store):
 def test_parse_gives_the_promised_fields(bouncemill):
     first, second = bouncemill.parse(LOG)
     wanted = {
-        "line": 4, "host": "mx1", "queue_id": "4HbX1c2DqKz1", "direction": "out", "sender": "news@Sender.example", "recipient": "a@one.example",
-        "relay_host": "mx.one.example", "relay_ip": "192.0.2.1", "source_ip": None, "status": "delivered", "dsn": "2.0.0", "smtp_code": 250,
+        "line": 4, "host": "mx1", "queue_id": "4HbX1c2DqKz1", "direction": "out", "sender": "news@Sender.example",
+        "recipient": "a@one.example",
+        "relay_host": "mx.one.example", "relay_ip": "192.0.2.1", "source_ip": None,
+        "status": "delivered", "dsn": "2.0.0", "smtp_code": 250,
         "reply": "250 2.0.0 Ok: queued as 12345", "delay_s": 1.5, "size": 1234,
     }  # fmt: skip
     assert {key: first[key] for key in wanted} == wanted
@@ -232,7 +237,12 @@ VERDICT_FIELDS = [
 
 
 def test_classify_keeps_order_and_count(bouncemill):
-    replies = [f"550 5.1.1 <user{i}@example.com>: User unknown, number {i}" for i in range(3000)] + ["", "nonsense", "421 busy", "250 ok"]
+    replies = [f"550 5.1.1 <user{i}@example.com>: User unknown, number {i}" for i in range(3000)] + [
+        "",
+        "nonsense",
+        "421 busy",
+        "250 ok",
+    ]
     text = "".join(reply + "\n" for reply in replies).encode()
     verdicts = [json.loads(line) for line in bouncemill.lines("classify", "--json", stdin=text)]
     assert [verdict["reply"] or "" for verdict in verdicts] == replies
@@ -259,9 +269,10 @@ def test_report_json_has_totals_lists_and_lower_case_domains(bouncemill, store):
     assert set(report) >= {"from", "to", "totals", "recipient_domain", "sender_domain", "source", "provider", "cause"}
     assert [entry["key"] for entry in report["sender_domain"]] == ["sender.example"]
     totals = report["totals"]
-    assert {name: totals[name] for name in ("attempts", "delivered", "deferred", "bounced", "expired", "rejected", "hard", "soft", "silent")} == {
+    wanted = {
         "attempts": 2, "delivered": 1, "deferred": 0, "bounced": 1, "expired": 0, "rejected": 0, "hard": 1, "soft": 0, "silent": 0,
     }  # fmt: skip
+    assert {name: totals[name] for name in wanted} == wanted
     assert (totals["bounce_rate"], totals["hard_rate"], totals["deferral_rate"], totals["block_rate"]) == (0.5, 0.5, 0, 0)
 
 

@@ -1,4 +1,4 @@
-"""The same lines give the same store, whatever brings them, however they are cut, on however many threads, however often it is written."""
+"""The same lines give the same store: whatever brings them, however they are cut, on one thread or two, however often written."""
 
 import gzip
 import os

@@ -138,7 +138,11 @@ def test_csv_has_the_same_rows_as_ndjson(bouncemill, store):
     import csv
 
     for dataset in ("traffic", "relays", "replies"):
-        rows = list(csv.reader(bouncemill.run("dump", dataset, "--store", store, "--format", "csv").stdout.decode().splitlines(keepends=True)))
+        rows = list(
+            csv.reader(
+                bouncemill.run("dump", dataset, "--store", store, "--format", "csv").stdout.decode().splitlines(keepends=True)
+            )
+        )
         lines = [json.loads(line) for line in bouncemill.dump(dataset, store)]
         assert rows[0] == [name for name, _, _ in columns_of(dataset)]
         assert len(rows) - 1 == len(lines)
