@@ -475,6 +475,13 @@ static int complain(const char *what) {
   return 2;
 }
 
+/* False for anything but digits: "60M" is no number of bytes here. */
+static bool read_number(const char *text, uint64_t *out) {
+  char *end;
+  *out = strtoull(text, &end, 10);
+  return ascii_is_digit(text[0]) && *end == '\0';
+}
+
 int main(int argc, char **argv) {
   static const struct option OPTIONS[] = {{"bytes", 1, NULL, 'b'},   {"seed", 1, NULL, 's'},    {"hosts", 1, NULL, 'h'},
                                           {"domains", 1, NULL, 'd'}, {"format", 1, NULL, 'f'},  {"start", 1, NULL, 't'},
@@ -485,8 +492,12 @@ int main(int argc, char **argv) {
   const char *summary = NULL;
   for (int option; (option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1;) {
     switch (option) {
-      case 'b': g.bytes_max = strtoull(optarg, NULL, 10); break;
-      case 's': g.seed = strtoull(optarg, NULL, 10); break;
+      case 'b':
+        if (!read_number(optarg, &g.bytes_max)) return complain("--bytes is no number");
+        break;
+      case 's':
+        if (!read_number(optarg, &g.seed)) return complain("--seed is no number");
+        break;
       case 'h': g.host_count = (unsigned)strtoul(optarg, NULL, 10); break;
       case 'd': g.domain_count = (unsigned)strtoul(optarg, NULL, 10); break;
       case 'f':

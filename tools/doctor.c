@@ -57,7 +57,12 @@ static void check_disk(struct doctor *doctor, const char *dir) {
   say(doctor, free_bytes >= DISK_FREE_BYTES_MIN, "disk of the store", detail);
 }
 
-static void take_finding(void *context, const char *path, const char *finding) { say(context, false, path, finding); }
+/* Most findings name the file themselves. */
+static void take_finding(void *context, const char *path, const char *finding) {
+  size_t len = strlen(path);
+  bool names_path = strncmp(finding, path, len) == 0 && strncmp(finding + len, ": ", 2) == 0;
+  say(context, false, path, names_path ? finding + len + 2 : finding);
+}
 
 struct inventory {
   uint64_t segments, rows, bytes;

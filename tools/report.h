@@ -23,7 +23,8 @@ struct report {
   int64_t from_us, to_us; /* [from, to) of the rows found; both TIME_US_ABSENT when there are none */
   struct counters totals;
   struct tally lists[REPORT_LIST_COUNT]; /* worst first */
-  struct tally samples;                  /* key: report_sample_key; counters.bounced: count; note: an example reply */
+  struct tally samples;                  /* key: see report_sample_of; counters.bounced: count; note: an example reply */
+  struct tally last_causes;              /* of what expired: the cause of its last attempt; counters.expired */
   uint64_t unknown_rows;                 /* of a newer version, left out */
   size_t damaged_segments;
 };

@@ -72,6 +72,18 @@ static void write_samples(const struct report *report, struct slice cause, struc
   buf_append_byte(out, ']');
 }
 
+/* Replies are counted when they come, at the deferral; what expired has the causes of its last attempts instead. */
+static void write_last_causes(const struct report *report, struct buf *out) {
+  buf_append(out, ",\"last_causes\":{", 16);
+  for (size_t i = 0; i < report->last_causes.count; i++) {
+    const struct tally_entry *entry = &report->last_causes.entries[i];
+    if (i) buf_append_byte(out, ',');
+    json_write_string(out, entry->key);
+    buf_printf(out, ":%" PRIu64, entry->counters.expired);
+  }
+  buf_append_byte(out, '}');
+}
+
 static void write_list(const struct report *report, enum report_list list, size_t top, struct buf *out) {
   const struct tally *tally = &report->lists[list];
   buf_printf(out, ",\n\"%.*s\":[", SLICE_ARG(report_list_name(list)));
@@ -80,6 +92,7 @@ static void write_list(const struct report *report, enum report_list list, size_
     json_write_string(out, tally->entries[i].key);
     write_counters(out, &tally->entries[i].counters);
     if (list == REPORT_BY_cause) write_samples(report, tally->entries[i].key, out);
+    if (list == REPORT_BY_cause && slice_equal(tally->entries[i].key, SLICE("expired"))) write_last_causes(report, out);
     buf_append_byte(out, '}');
   }
   buf_append_byte(out, ']');

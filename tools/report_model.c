@@ -45,6 +45,7 @@ static bool add_traffic(void *context, const void *any) {
                                                 [REPORT_BY_provider] = row->provider,
                                                 [REPORT_BY_cause] = row->cause};
   for (unsigned i = 0; i < REPORT_LIST_COUNT; i++) counters_add_row(&tally_get(&report->lists[i], keys[i])->counters, row);
+  if (row->last_cause.len) counters_add_row(&tally_get(&report->last_causes, row->last_cause)->counters, row);
   return true;
 }
 
@@ -88,6 +89,7 @@ bool report_build(struct report *report, struct store *store, int64_t since_us, 
   *report = (struct report){.from_us = TIME_US_ABSENT, .to_us = TIME_US_ABSENT};
   for (unsigned i = 0; i < REPORT_LIST_COUNT; i++) tally_init(&report->lists[i]);
   tally_init(&report->samples);
+  tally_init(&report->last_causes);
   struct query query = {.dataset = DATASET_traffic, .since_us = since_us, .until_us = until_us};
   size_t damaged = 0;
   bool is_done = query_rows_unmerged(store, &query, add_traffic, report, &damaged, err);
@@ -98,10 +100,12 @@ bool report_build(struct report *report, struct store *store, int64_t since_us, 
   report->damaged_segments += damaged;
   for (unsigned i = 0; i < REPORT_LIST_COUNT; i++) tally_sort_worst_first(&report->lists[i]);
   tally_sort_worst_first(&report->samples);
+  tally_sort_worst_first(&report->last_causes);
   return is_done;
 }
 
 void report_deinit(struct report *report) {
   for (unsigned i = 0; i < REPORT_LIST_COUNT; i++) tally_deinit(&report->lists[i]);
   tally_deinit(&report->samples);
+  tally_deinit(&report->last_causes);
 }

@@ -113,6 +113,18 @@ static void append_sample(const struct tally_entry *entry, struct buf *out) {
   buf_deinit(&said);
 }
 
+/* For what expired: the causes of the last attempts. */
+static void append_last_causes(const struct report *report, struct buf *out) {
+  struct buf text = {0};
+  for (size_t i = 0; i < report->last_causes.count; i++) {
+    const struct tally_entry *entry = &report->last_causes.entries[i];
+    buf_printf(&text, "%s%.*s ", i ? ", " : "", SLICE_ARG(entry->key));
+    text_append_count(&text, entry->counters.expired, 0);
+  }
+  if (text.len) text_append_paragraph(out, SLICE("last"), buf_slice(&text), 3, 12);
+  buf_deinit(&text);
+}
+
 static void append_advice(const struct report *report, const struct report_view *view, const struct classifier *classifier,
                           struct buf *out) {
   const struct tally *causes = &report->lists[REPORT_BY_cause];
@@ -127,6 +139,7 @@ static void append_advice(const struct report *report, const struct report_view 
     buf_printf(out, "%zu. %.*s\n", shown, SLICE_ARG(entry->key));
     size_t count = report_samples(report, entry->key, samples, SAMPLES_MAX);
     for (size_t s = 0; s < count; s++) append_sample(samples[s], out);
+    if (cause == CAUSE_expired) append_last_causes(report, out);
     text_append_paragraph(out, SLICE("means"), advice.meaning, 3, 12);
     text_append_paragraph(out, SLICE("check"), advice.check, 3, 12);
     text_append_paragraph(out, SLICE("remedy"), advice.remedy, 3, 12);

@@ -1,6 +1,7 @@
 """What scripts rely on: exit codes, help, order and fields of the output, words of the errors."""
 
 import json
+import pathlib
 import re
 import signal
 import sqlite3
@@ -9,6 +10,7 @@ import time
 
 import pytest
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 COMMANDS = ["run", "report", "query", "dump", "files", "parse", "classify", "rules", "doctor"]
 OK, FINDINGS, USAGE, INPUT, TRY_AGAIN = 0, 1, 2, 3, 75
 
@@ -298,3 +300,11 @@ def test_since_and_until_cut_by_event_time(bouncemill, store):
     for option, count in (("--since", 2), ("--until", 0)):
         text = bouncemill.run("report", "--store", store, "--json", option, report["from"]).stdout
         assert json.loads(text)["totals"]["attempts"] == count, minute
+
+
+def test_what_expired_has_the_causes_of_its_last_attempts(bouncemill, tmp_path):
+    bouncemill.run("run", "--store", tmp_path / "store", ROOT / "samples/postfix.log")
+    report = json.loads(bouncemill.run("report", "--store", tmp_path / "store", "--json").stdout)
+    [expired] = [entry for entry in report["cause"] if entry["key"] == "expired"]
+    assert sum(expired["last_causes"].values()) == report["totals"]["expired"] > 0
+    assert "last " in bouncemill.run("report", "--store", tmp_path / "store").stdout.decode()
