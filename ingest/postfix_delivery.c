@@ -101,7 +101,7 @@ static unsigned read_fields_slowly(const char *p, const char *end, struct line *
       line->delivery.delay_us = read_seconds_slow(p + 6, comma);
     else if (STARTS_WITH(p, end, "dsn="))
       line->delivery.dsn = slice_between(p + 4, comma);
-    else if (!STARTS_WITH(p, end, "delays=") && !STARTS_WITH(p, end, "conn_use="))
+    else if (!STARTS_WITH(p, end, "delays=") && !STARTS_WITH(p, end, "conn_use=") && !STARTS_WITH(p, end, "tls="))
       return READ_UNPARSED + UNPARSED_BODY;
     p = comma + 2;
   }
