@@ -4,7 +4,7 @@
  *      one thread                     any worker                          the worker that owns the line's shard
  *
  * A batch is whole lines of one input. Its chunks are parsed in parallel; each line goes to the list of the worker that owns
- * shard_of(key), and each worker joins its lines in the order of the input. What comes out depends on the input alone, not on
+ * line_shard(key), and each worker joins its lines in the order of the input. What comes out depends on the input alone, not on
  * batches, chunks or the number of workers. */
 #ifndef INGEST_INGEST_H
 #define INGEST_INGEST_H

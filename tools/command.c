@@ -21,6 +21,10 @@ int command_usage(const char *name, const char *format, ...) {
   return EXIT_USAGE;
 }
 
+int command_bad_option(const char *name, int option, const char *word) {
+  return command_usage(name, option == ':' ? "option '%s' needs a value" : "unknown option '%s'", word);
+}
+
 bool command_write(struct slice text, struct error *err) {
   while (text.len) {
     ssize_t wrote = write(STDOUT_FILENO, text.ptr, text.len);

@@ -24,6 +24,9 @@ int command_fail(const struct error *err);
 /* "bouncemill NAME: message; see 'bouncemill NAME --help'" on stderr; EXIT_USAGE. */
 int command_usage(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The complaint about `word`, for which getopt_long returned ':' (its value is missing) or '?' (nobody knows it); EXIT_USAGE. */
+int command_bad_option(const char *name, int option, const char *word);
+
 /* Writes all of `text` to stdout; false with err when that fails (a closed pipe, a full disk). */
 bool command_write(struct slice text, struct error *err);
 

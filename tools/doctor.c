@@ -126,8 +126,7 @@ int doctor_main(int argc, char **argv) {
   const char *dir = NULL;
   optind = 0;
   for (int option; (option = getopt_long(argc, argv, ":s:h", LONG, NULL)) != -1;) {
-    if (option == ':') return command_usage("doctor", "option '%s' needs a value", argv[optind - 1]);
-    if (option == '?') return command_usage("doctor", "unknown option '%s'", argv[optind - 1]);
+    if (option == ':' || option == '?') return command_bad_option("doctor", option, argv[optind - 1]);
     if (option == 'h') {
       fputs(HELP, stdout);
       return EXIT_OK;

@@ -25,8 +25,7 @@ int files_main(int argc, char **argv) {
   store_options_init(&options);
   optind = 0;
   for (int option; (option = getopt_long(argc, argv, ":s:h", LONG, NULL)) != -1;) {
-    if (option == ':') return command_usage("files", "option '%s' needs a value", argv[optind - 1]);
-    if (option == '?') return command_usage("files", "unknown option '%s'", argv[optind - 1]);
+    if (option == ':' || option == '?') return command_bad_option("files", option, argv[optind - 1]);
     if (option == 'h') {
       fputs(HELP, stdout);
       return EXIT_OK;

@@ -122,8 +122,7 @@ static int read_options(struct query_options *options, int argc, char **argv) {
   store_options_init(&options->store);
   optind = 0;
   for (int option; (option = getopt_long(argc, argv, ":s:h", LONG, NULL)) != -1;) {
-    if (option == ':') return command_usage("query", "option '%s' needs a value", argv[optind - 1]);
-    if (option == '?') return command_usage("query", "unknown option '%s'", argv[optind - 1]);
+    if (option == ':' || option == '?') return command_bad_option("query", option, argv[optind - 1]);
     if (!take_option(options, option, optarg, &err)) return command_usage("query", "%s", err.text);
   }
   if (optind < argc) return command_usage("query", "unexpected argument '%s'", argv[optind]);

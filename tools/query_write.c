@@ -56,10 +56,7 @@ static void write_json_entry(const struct query_request *request, const struct t
   for (unsigned i = 0; i < NUMBER_COUNT; i++) buf_printf(out, "%s\"%s\":%" PRIu64, i ? "," : "", numbers[i].name, numbers[i].value);
   for (unsigned i = 0; i < RATE_COUNT; i++) {
     buf_printf(out, ",\"%s\":", rates[i].name);
-    if (rates[i].denominator)
-      json_write_double(out, (double)rates[i].numerator / (double)rates[i].denominator);
-    else
-      buf_append(out, "null", 4);
+    rate_write_json(&rates[i], out);
   }
   buf_append_byte(out, '}');
 }

@@ -67,8 +67,7 @@ static int read_options(struct report_options *options, int argc, char **argv) {
   for (unsigned i = 0; i < REPORT_LIST_COUNT; i++) options->view.has_list[i] = true;
   optind = 0;
   for (int option; (option = getopt_long(argc, argv, ":s:h", LONG, NULL)) != -1;) {
-    if (option == ':') return command_usage("report", "option '%s' needs a value", argv[optind - 1]);
-    if (option == '?') return command_usage("report", "unknown option '%s'", argv[optind - 1]);
+    if (option == ':' || option == '?') return command_bad_option("report", option, argv[optind - 1]);
     if (!take_option(options, option, optarg, &err)) return command_usage("report", "%s", err.text);
   }
   if (optind < argc) return command_usage("report", "unexpected argument '%s'", argv[optind]);

@@ -9,16 +9,12 @@
 
 static void write_count(struct buf *out, const char *name, uint64_t value) { buf_printf(out, ",\"%s\":%" PRIu64, name, value); }
 
-/* A rate without denominator is null: nothing is known of it. */
 static void write_rates(struct buf *out, const struct counters *counters) {
   struct rate rates[RATE_COUNT];
   counters_rates(counters, rates);
   for (unsigned i = 0; i < RATE_COUNT; i++) {
     buf_printf(out, ",\"%s\":", rates[i].name);
-    if (rates[i].denominator)
-      json_write_double(out, (double)rates[i].numerator / (double)rates[i].denominator);
-    else
-      buf_append(out, "null", 4);
+    rate_write_json(&rates[i], out);
   }
   for (unsigned i = 0; i < RATE_COUNT; i++) {
     double low, high;

@@ -106,8 +106,7 @@ static int read_options(struct run_options *options, int argc, char **argv, bool
   for (int pass = 0; pass < 2; pass++) {
     optind = 0;
     for (int option; (option = getopt_long(argc, argv, SHORT_OPTIONS, LONG_OPTIONS, NULL)) != -1;) {
-      if (option == ':') return command_usage("run", "option '%s' needs a value", argv[optind - 1]);
-      if (option == '?') return command_usage("run", "unknown option '%s'", argv[optind - 1]);
+      if (option == ':' || option == '?') return command_bad_option("run", option, argv[optind - 1]);
       if (option == 'h') *is_help = true;
       if (*is_help) return EXIT_OK;
       if (pass == 0 && option == 'c') options->config_path = optarg;

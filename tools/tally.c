@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/memory.h"
 
 #define BLOCK_BYTES (256u << 10)
@@ -44,6 +45,13 @@ void counters_rates(const struct counters *c, struct rate rates[RATE_COUNT]) {
   rates[1] = (struct rate){"bounce_rate", c->bounced + c->expired, finals};
   rates[2] = (struct rate){"hard_rate", c->hard, finals};
   rates[3] = (struct rate){"block_rate", c->blocked, attempts};
+}
+
+void rate_write_json(const struct rate *rate, struct buf *out) {
+  if (rate->denominator)
+    json_write_double(out, (double)rate->numerator / (double)rate->denominator);
+  else
+    buf_append(out, "null", 4);
 }
 
 void rate_interval(const struct rate *rate, double *low, double *high) {

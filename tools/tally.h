@@ -33,6 +33,9 @@ struct rate {
 /* deferral, bounce, hard, block. */
 void counters_rates(const struct counters *counters, struct rate rates[RATE_COUNT]);
 
+/* Appends the rate as a JSON number; null without a denominator: nothing is known of it. */
+void rate_write_json(const struct rate *rate, struct buf *out);
+
 /* The Wilson score interval of numerator/denominator at 95 % (E. B. Wilson, 1927); 0..1 when the denominator is 0. */
 void rate_interval(const struct rate *rate, double *low, double *high);
 
