@@ -40,6 +40,19 @@ void line_list_grow(struct line_list *list) {
   list->items = memory_resize(list->items, list->cap * sizeof *list->items);
 }
 
+void line_counts_add_results(struct line_counts *counts, const uint64_t results[READ_COUNT]) {
+  for (size_t i = 0; i < NOISE_COUNT; i++) counts->noise[i] += results[READ_NOISE + i];
+  for (size_t i = 0; i < UNPARSED_REASON_COUNT; i++) counts->unparsed[i] += results[READ_UNPARSED + i];
+  counts->info += results[READ_INFO];
+  counts->delivery += results[READ_DELIVERY];
+}
+
+void parser_report_unparsed(const struct parser *parser, const struct batch *batch, const char *begin, const char *end,
+                            enum unparsed_reason reason) {
+  if (parser->when_unparsed && !batch->is_replay)
+    parser->when_unparsed(parser->context, slice_between(begin, end), reason, batch->position + (uint64_t)(begin - batch->base));
+}
+
 bool time_rules_check(const struct time_rules *rules, struct error *err) {
   struct zone *zone = rules->zone ? zone_new(rules->zone, err) : NULL;
   bool is_good = zone || !rules->zone;

@@ -20,13 +20,6 @@ static const struct zone *zone_of(struct postfix_state *state, const struct time
   return state->zone;
 }
 
-static void add_tally(const struct postfix_run *run, struct line_counts *counts) {
-  for (size_t i = 0; i < NOISE_COUNT; i++) counts->noise[i] += run->tally[READ_NOISE + i];
-  for (size_t i = 0; i < UNPARSED_REASON_COUNT; i++) counts->unparsed[i] += run->tally[READ_UNPARSED + i];
-  counts->info += run->tally[READ_INFO];
-  counts->delivery += run->tally[READ_DELIVERY];
-}
-
 static void parse(struct parser *parser, const struct batch *batch, const char *lookback, const char *begin, const char *end) {
   struct postfix_state *state = parser->state;
   struct postfix_run run = {.parser = parser, .batch = batch, .lookback = lookback, .limit = batch->base + batch->len};
@@ -40,7 +33,7 @@ static void parse(struct parser *parser, const struct batch *batch, const char *
   else
     postfix_parse_lines_v2(&run, state, begin, end);
   parser->counts.bytes += (uint64_t)(end - begin);
-  add_tally(&run, &parser->counts);
+  line_counts_add_results(&parser->counts, run.tally);
 }
 
 const struct format FORMAT_POSTFIX = {.name = "postfix", .parse = parse, .state_new = state_new, .state_free = state_free};

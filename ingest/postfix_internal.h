@@ -12,7 +12,7 @@
 #ifndef INGEST_POSTFIX_INTERNAL_H
 #define INGEST_POSTFIX_INTERNAL_H
 
-#include "ingest/ingest.h"
+#include "ingest/lines.h"
 #include "ingest/syslog.h"
 
 #ifndef POSTFIX_LEVEL
@@ -21,15 +21,6 @@
 #define POSTFIX_JOIN_2(name, level) name##_##level
 #define POSTFIX_JOIN(name, level) POSTFIX_JOIN_2(name, level)
 #define POSTFIX_HOT(name) POSTFIX_JOIN(name, POSTFIX_LEVEL)
-
-/* What became of a line: one of the noises, one of the unparsed reasons, or a line in a list. */
-enum read_result {
-  READ_NOISE = 0,
-  READ_UNPARSED = READ_NOISE + NOISE_COUNT,
-  READ_INFO = READ_UNPARSED + UNPARSED_REASON_COUNT,
-  READ_DELIVERY,
-  READ_COUNT
-};
 
 /* Bytes whose newlines are found before their lines are read. */
 #define POSTFIX_WINDOW_BYTES (16u << 10)

@@ -2,7 +2,6 @@
  * when it is read; then each line costs its header, one look at the first word behind the queue id, and what that kind of
  * line carries. Compiled three times (postfix_internal.h). */
 #include "ingest/line_key.h"
-#include "ingest/lines.h"
 #include "ingest/postfix_internal.h"
 
 #define WORD4(a, b, c, d) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
@@ -210,13 +209,6 @@ static size_t find_newlines(const char *p, size_t len, const char *limit, uint16
   return count;
 }
 
-static void report_unparsed(struct postfix_run *run, const char *begin, const char *end, unsigned reason) {
-  struct parser *parser = run->parser;
-  if (parser->when_unparsed && !run->batch->is_replay)
-    parser->when_unparsed(parser->context, slice_between(begin, end), (enum unparsed_reason)reason,
-                          run->batch->position + (uint64_t)(begin - run->batch->base));
-}
-
 void POSTFIX_HOT(postfix_parse_lines)(struct postfix_run *run, struct postfix_state *state, const char *begin, const char *end) {
   uint32_t number = 0;
   for (const char *window = begin; window < end; window += POSTFIX_WINDOW_BYTES) {
@@ -230,7 +222,7 @@ void POSTFIX_HOT(postfix_parse_lines)(struct postfix_run *run, struct postfix_st
       if (result >= READ_INFO)
         list->count++;
       else if (__builtin_expect(result >= READ_UNPARSED, 0))
-        report_unparsed(run, begin, line_end, result - READ_UNPARSED);
+        parser_report_unparsed(run->parser, run->batch, begin, line_end, (enum unparsed_reason)(result - READ_UNPARSED));
       begin = line_end + 1;
     }
   }

@@ -1,0 +1,71 @@
+/* The walk over the lines of a chunk. See line_walk.h. */
+#include "ingest/line_walk.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+
+struct walk_state {
+  bool is_zone_loaded;
+  struct zone *zone;
+};
+
+void *line_walk_state_new(void) { return memory_zeroed(sizeof(struct walk_state)); }
+
+void line_walk_state_free(void *state) {
+  zone_free(((struct walk_state *)state)->zone);
+  free(state);
+}
+
+/* A zone that cannot be read is UTC: configuration is checked with time_rules_check before anything is parsed. */
+static const struct zone *zone_of(struct walk_state *state, const struct time_rules *rules) {
+  if (!state->is_zone_loaded && rules->zone) state->zone = zone_new(rules->zone, NULL);
+  state->is_zone_loaded = true;
+  return state->zone;
+}
+
+struct line *line_walk_add(struct line_walk *walk, struct slice host, struct slice queue_id) {
+  struct parser *parser = walk->parser;
+  uint64_t key = slice_is_absent(queue_id) ? hash_u64(walk->position) : line_key(host, queue_id);
+  struct line_list *list = &parser->lists[line_shard(key) % parser->worker_count];
+  if (list->count == list->cap) line_list_grow(list);
+  struct line *line = &list->items[list->count++];
+  *line = (struct line){
+      .key = key,
+      .position = walk->position,
+      .number = walk->number,
+      .time_us = walk->time_us,
+      .times = 1,
+      .host = host,
+      .queue_id = queue_id,
+  };
+  return line;
+}
+
+static unsigned read_any(struct line_walk *walk, const char *p, const char *end, line_reader *read_line) {
+  if (end > p && end[-1] == '\r') end--;
+  if (p == end) return READ_NOISE + NOISE_empty;
+  if ((size_t)(end - p) > LIMIT_LINE_BYTES) return READ_UNPARSED + UNPARSED_TOO_LONG;
+  return read_line(walk, p, end);
+}
+
+void line_walk(struct parser *parser, const struct batch *batch, const char *lookback, const char *begin, const char *end,
+               line_reader *read_line) {
+  struct line_walk walk = {.parser = parser, .batch = batch, .lookback = lookback, .limit = batch->base + batch->len};
+  uint64_t results[READ_COUNT] = {0};
+  stamp_reader_init(&walk.stamps, zone_of(parser->state, parser->time_rules), batch->reference_time_us, parser->time_rules->now_us);
+  for (const char *p = begin, *line_end; p < end; p = line_end + 1) {
+    line_end = memchr(p, '\n', (size_t)(end - p));
+    if (!line_end) line_end = end;
+    walk.position = batch->position + (uint64_t)(p - batch->base);
+    unsigned result = read_any(&walk, p, line_end, read_line);
+    results[result]++;
+    if (result >= READ_UNPARSED && result < READ_INFO)
+      parser_report_unparsed(parser, batch, p, line_end, (enum unparsed_reason)(result - READ_UNPARSED));
+    walk.number++;
+  }
+  parser->counts.lines += walk.number;
+  parser->counts.bytes += (uint64_t)(end - begin);
+  line_counts_add_results(&parser->counts, results);
+}

@@ -1,0 +1,46 @@
+/* Goes through the lines of a chunk for the formats that read one line at a time: splits, counts each line once, tells the parser of
+ * unparsed ones, and puts what a line says into the list of the worker that joins it.
+ *
+ *   static unsigned read_line(struct line_walk *walk, const char *p, const char *end) {
+ *     ...
+ *     struct line *line = line_walk_add(walk, host, queue_id);
+ *     line->kind = LINE_REMOVED;
+ *     return READ_INFO;
+ *   }
+ *   static void parse(...) { line_walk(parser, batch, lookback, begin, end, read_line); }
+ *   const struct format FORMAT_X = {"x", parse, line_walk_state_new, line_walk_state_free};
+ *
+ * A line may add several items (client, sender and message id of one line): they are joined in the order they were added. */
+#ifndef INGEST_LINE_WALK_H
+#define INGEST_LINE_WALK_H
+
+#include "ingest/lines.h"
+#include "ingest/timestamp.h"
+
+struct line_walk {
+  struct parser *parser;
+  const struct batch *batch;
+  const char *lookback; /* first byte that may be looked at */
+  const char *limit;    /* bytes up to it may be read, whatever line they belong to */
+  struct stamp_reader stamps;
+  uint64_t position; /* of the line being read */
+  uint32_t number;   /* of the line being read, in its chunk, from 0 */
+  int64_t time_us;   /* for line_walk_add; read_line sets it */
+};
+
+/* Reads the line [p, end), without its line end ("\n" or "\r\n"), never empty and never over LIMIT_LINE_BYTES, and says what became of
+ * it: a read_result. READ_INFO and READ_DELIVERY stand for what was added, however many items. */
+typedef unsigned line_reader(struct line_walk *walk, const char *p, const char *end);
+
+void line_walk(struct parser *parser, const struct batch *batch, const char *lookback, const char *begin, const char *end,
+               line_reader *read_line);
+
+/* An item for what the line says of (host, queue_id), with key, position, number, time_us = walk->time_us, host and queue id set, all
+ * else zero or absent. Good until the next line_walk_add. An absent queue id joins with nothing. */
+struct line *line_walk_add(struct line_walk *walk, struct slice host, struct slice queue_id);
+
+/* state_new and state_free of a format that walks. */
+void *line_walk_state_new(void);
+void line_walk_state_free(void *state);
+
+#endif
