@@ -131,14 +131,14 @@ static void collect_delivered_words(struct classifier *c) {
   }
 }
 
-static void compile_rules(struct classifier *c, struct problems *problems) {
+static void compile_rules(struct classifier *c, const char *cache_dir, struct problems *problems) {
   ruleset_sort(&c->rules);
   c->provider_is_scoped = memory_zeroed(c->data.providers.count + 1);
   for (size_t r = 0; r < c->rules.rule_count; r++)
     for (unsigned i = 0; i < c->rules.rules[r].provider_count; i++) c->provider_is_scoped[c->rules.rules[r].providers[i]] = true;
   collect_delivered_words(c);
   struct error err;
-  c->matcher = matcher_new(&c->rules, &err);
+  c->matcher = matcher_new(&c->rules, cache_dir, &err);
   if (c->matcher)
     self_test_run(c, problems);
   else
@@ -154,7 +154,7 @@ struct classifier *classifier_new(const struct classifier_options *options, stru
       load_rules_dir(c, options->rules_dir, &problems);
     else
       load_embedded_rules(c, &problems);
-    compile_rules(c, &problems);
+    compile_rules(c, options->cache_dir, &problems);
   }
   if (problems.count == 0) return c;
   classifier_free(c);

@@ -19,6 +19,7 @@ struct classifier;
 
 struct classifier_options {
   const char *rules_dir; /* a directory of rule files used instead of those built in; NULL: built in */
+  const char *cache_dir; /* where compiled rules are kept from run to run (pattern_database.h); NULL: nowhere */
   bool data_only;        /* only advice, blocklists and providers are wanted: rules are not compiled (report, doctor) */
   struct buf *problems;  /* where every problem is written, a line each; NULL: only the first is told, in `err` */
 };

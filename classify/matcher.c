@@ -3,10 +3,10 @@
  * Literals are compiled as patterns (each byte escaped): Hyperscan 5.4's pure-literal API misses matches. No UTF-8 mode: bytes. */
 #include "classify/matcher.h"
 
-#include <hs.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "classify/pattern_database.h"
 
 struct matcher {
   const struct ruleset *rules;
@@ -28,27 +28,6 @@ static bool has_bit(const uint64_t *bits, uint32_t i) { return bits[i / 64] >> (
 
 /* ---- making ------------------------------------------------------------------------------------------------------------------ */
 
-/* Patterns to compile together; their number is the id. */
-struct patterns {
-  const char **texts;
-  unsigned *flags, *ids;
-  unsigned count;
-};
-
-static void patterns_init(struct patterns *p, size_t count) {
-  p->texts = memory_zeroed((count + 1) * sizeof *p->texts);
-  p->flags = memory_zeroed((count + 1) * sizeof *p->flags);
-  p->ids = memory_zeroed((count + 1) * sizeof *p->ids);
-  p->count = (unsigned)count;
-}
-
-static void patterns_deinit(struct patterns *p) {
-  for (unsigned i = 0; i < p->count; i++) free((char *)(uintptr_t)p->texts[i]);
-  free(p->texts);
-  free(p->flags);
-  free(p->ids);
-}
-
 static char *escape(struct slice literal) {
   struct buf out = {0};
   for (size_t i = 0; i < literal.len; i++) buf_printf(&out, "\\x%02x", (unsigned char)literal.ptr[i]);
@@ -56,34 +35,24 @@ static char *escape(struct slice literal) {
   return out.ptr;
 }
 
-static bool compile(const struct patterns *p, const char *what, hs_database_t **out, struct error *err) {
-  if (!p->count) return true;
-  hs_compile_error_t *problem = NULL;
-  if (hs_compile_multi(p->texts, p->flags, p->ids, p->count, HS_MODE_BLOCK, NULL, out, &problem) == HS_SUCCESS) return true;
-  const char *text = problem && problem->expression >= 0 ? p->texts[problem->expression] : "";
-  error_set(err, ERROR_USAGE, "rules: %s %s: %s", what, text, problem ? problem->message : "cannot be compiled");
-  hs_free_compile_error(problem);
-  return false;
-}
-
-static bool compile_literals(struct matcher *m, struct error *err) {
+static bool compile_literals(struct matcher *m, const char *cache_dir, struct error *err) {
   struct patterns p;
   patterns_init(&p, m->rules->literals.count);
   for (unsigned i = 0; i < p.count; i++)
     p.texts[i] = escape(m->rules->literals.keys[i]), p.flags[i] = HS_FLAG_SINGLEMATCH, p.ids[i] = i;
-  bool done = compile(&p, "literal", &m->literals, err);
+  bool done = pattern_database_new(&p, "literal", cache_dir, &m->literals, err);
   patterns_deinit(&p);
   return done;
 }
 
-static bool compile_regexes(struct matcher *m, struct error *err) {
+static bool compile_regexes(struct matcher *m, const char *cache_dir, struct error *err) {
   struct patterns p;
   patterns_init(&p, m->rules->regex_count);
   for (unsigned i = 0; i < p.count; i++) {
     p.texts[i] = strndup(m->rules->regexes[i].ptr, m->rules->regexes[i].len);
     p.flags[i] = HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH, p.ids[i] = i;
   }
-  bool done = compile(&p, "regex", &m->regexes, err);
+  bool done = pattern_database_new(&p, "regex", cache_dir, &m->regexes, err);
   patterns_deinit(&p);
   return done;
 }
@@ -121,11 +90,11 @@ static void index_triggers(struct matcher *m) {
   }
 }
 
-struct matcher *matcher_new(const struct ruleset *rules, struct error *err) {
+struct matcher *matcher_new(const struct ruleset *rules, const char *cache_dir, struct error *err) {
   struct matcher *m = memory_zeroed(sizeof *m);
   m->rules = rules;
   index_triggers(m);
-  if (compile_literals(m, err) && compile_regexes(m, err)) return m;
+  if (compile_literals(m, cache_dir, err) && compile_regexes(m, cache_dir, err)) return m;
   matcher_free(m);
   return NULL;
 }

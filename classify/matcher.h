@@ -15,8 +15,8 @@ struct matcher;
 /* One thread's memory for matching. */
 struct match_scratch;
 
-/* `rules` must be sorted and outlive the matcher. NULL with err. */
-struct matcher *matcher_new(const struct ruleset *rules, struct error *err);
+/* `rules` must be sorted and outlive the matcher. `cache_dir`: see pattern_database.h. NULL with err. */
+struct matcher *matcher_new(const struct ruleset *rules, const char *cache_dir, struct error *err);
 void matcher_free(struct matcher *matcher);
 
 struct match_scratch *match_scratch_new(const struct matcher *matcher, struct error *err);

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "schemas/verdict.h"
+#include "tools/cache_dir.h"
 #include "tools/command.h"
 
 #define READ_BYTES (64u << 10)
@@ -120,7 +121,7 @@ static int classify_replies(const struct classify_options *options) {
     error_set_errno(&err, ERROR_INPUT, errno, "%s: cannot open", name);
     return command_fail(&err);
   }
-  struct classifier *classifier = classifier_new(&(struct classifier_options){.rules_dir = options->rules_dir}, &err);
+  struct classifier *classifier = classifier_new_cached(&(struct classifier_options){.rules_dir = options->rules_dir}, &err);
   struct classify_run *run = memory_zeroed(sizeof *run);
   run->options = options;
   run->context = classifier ? classify_context_new(classifier, &err) : NULL;

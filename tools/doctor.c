@@ -6,6 +6,7 @@
 
 #include "aggregate/aggregate.h"
 #include "classify/classify.h"
+#include "tools/cache_dir.h"
 #include "tools/command.h"
 #include "tools/progress.h"
 #include "tools/store_options.h"
@@ -33,7 +34,7 @@ static void say(struct doctor *doctor, bool is_ok, const char *what, const char 
 static void check_rules(struct doctor *doctor) {
   struct error err = {0};
   char detail[128];
-  struct classifier *classifier = classifier_new(&(struct classifier_options){0}, &err);
+  struct classifier *classifier = classifier_new_cached(&(struct classifier_options){0}, &err);
   if (!classifier) {
     say(doctor, false, "rules", err.text);
     return;

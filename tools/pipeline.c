@@ -1,5 +1,6 @@
 /* The pipeline's phases for each batch, and when it commits. See pipeline.h; the commit itself is in commit.c. */
 #include "tools/pipeline.h"
+#include "tools/cache_dir.h"
 
 #include <stdlib.h>
 
@@ -203,7 +204,7 @@ static bool open_rooms(struct pipeline *p, struct error *err) {
   p->store = store_open(p->options.store_dir, STORE_WRITE, err);
   if (!p->store) return false;
   if (!store_read_inputs(p->store, &p->options.source.known, &p->options.source.known_count, err)) return false;
-  p->classifier = classifier_new(&(struct classifier_options){0}, err);
+  p->classifier = classifier_new_cached(&(struct classifier_options){0}, err);
   if (!p->classifier) return false;
   p->options.source.parts = p->worker_count;
   p->source = source_new(&p->options.source, err);

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "classify/classify.h"
+#include "tools/cache_dir.h"
 #include "tools/command.h"
 
 struct rules_options {
@@ -54,7 +55,7 @@ static int list_rules(const struct rules_options *options) {
   enum cause cause;
   if (options->cause && !cause_from_name(slice_from_cstr(options->cause), &cause))
     return command_usage("rules", "--cause: '%s' is not in the taxonomy", options->cause);
-  struct classifier *classifier = classifier_new(&(struct classifier_options){.rules_dir = options->rules_dir}, &err);
+  struct classifier *classifier = classifier_new_cached(&(struct classifier_options){.rules_dir = options->rules_dir}, &err);
   if (!classifier) return command_fail(&err);
   struct buf out = {0};
   for (size_t i = 0; i < classifier_rule_count(classifier); i++) {
@@ -194,7 +195,7 @@ static int test_rules(const struct rules_options *options) {
   struct error err;
   struct buf problems = {0};
   struct classifier *classifier =
-      classifier_new(&(struct classifier_options){.rules_dir = options->rules_dir, .problems = &problems}, &err);
+      classifier_new_cached(&(struct classifier_options){.rules_dir = options->rules_dir, .problems = &problems}, &err);
   if (!classifier) {
     fprintf(stderr, "%.*s", SLICE_ARG(buf_slice(&problems)));
     buf_deinit(&problems);
