@@ -55,12 +55,12 @@ void classify_context_free(struct classify_context *context) {
 void classify_read_counts(const struct classify_context *context, struct classify_counts *out) { *out = context->counts; }
 
 /* What our own server refused has no provider: the reply is ours. */
-static uint16_t find_provider(struct classify_context *context, const struct delivery *delivery, struct slot *slot,
-                              struct slice *name) {
+static uint16_t find_provider(struct classify_context *context, const struct delivery *delivery, const struct provider_key *key,
+                              struct slot *slot, struct slice *name) {
   *name = SLICE_ABSENT;
   if (delivery->direction == DIRECTION_in) return NO_PROVIDER;
   struct provider_found found;
-  provider_find(context->providers, delivery->relay_host, delivery->recipient, &found);
+  provider_find(context->providers, key, delivery->relay_host, delivery->recipient, &found);
   *name = found.name;
   if (found.number == NO_PROVIDER && found.name.len) {
     assert(found.name.len <= sizeof slot->provider);
@@ -104,11 +104,11 @@ static void fill_verdict(const struct classifier *c, enum status status, const s
   out->via = (enum via)decision->via;
 }
 
-static void classify_one(struct classify_context *context, const struct delivery *delivery, struct slot *slot,
-                         struct verdict *out) {
+static void classify_one(struct classify_context *context, const struct delivery *delivery, const struct provider_key *key,
+                         struct slot *slot, struct verdict *out) {
   const struct classifier *c = context->classifier;
   struct match_input input = {.smtp_code = delivery->smtp_code < 1000 ? delivery->smtp_code : 0};
-  input.provider = find_provider(context, delivery, slot, &out->provider);
+  input.provider = find_provider(context, delivery, key, slot, &out->provider);
   /* A message that expired is read as its last deferral was. */
   input.status = (uint8_t)(delivery->status == STATUS_expired ? STATUS_deferred : delivery->status);
   input.is_discarded = delivery->status == STATUS_delivered && slice_equal(delivery->service, SLICE("discard"));
@@ -133,5 +133,7 @@ void classify_deliveries(struct classify_context *context, const struct delivery
                          struct verdict *verdicts) {
   assert(count <= LIMIT_STAGE);
   context->counts.replies += count;
-  for (size_t i = 0; i < count; i++) classify_one(context, &deliveries[i], &context->slots[i], &verdicts[i]);
+  struct provider_key keys[LIMIT_STAGE];
+  for (size_t i = 0; i < count; i++) keys[i] = provider_prefetch(context->providers, deliveries[i].relay_host);
+  for (size_t i = 0; i < count; i++) classify_one(context, &deliveries[i], &keys[i], &context->slots[i], &verdicts[i]);
 }

@@ -15,7 +15,7 @@ enum relay_kind { RELAY_NONE, RELAY_LOCAL, RELAY_HOST };
 
 /* What a relay host says by itself. */
 struct relay_entry {
-  uint64_t hash_low, hash_high;
+  struct provider_key key;
   uint8_t kind, name_len;
   char name[CACHED_NAME_BYTES_MAX - 1]; /* registrable domain */
   uint16_t number;
@@ -93,20 +93,32 @@ static void look_up_relay(struct provider_cache *cache, struct slice relay_host,
   *name = slice_from_cstr(domain);
 }
 
-static const struct relay_entry *find_relay(struct provider_cache *cache, struct slice relay_host, struct relay_entry *uncached,
-                                            struct slice *name) {
+static struct relay_entry *set_of(const struct provider_cache *cache, const struct provider_key *key) {
+  return &cache->entries[(key->low & (CACHE_ENTRIES / 2 - 1)) * 2];
+}
+
+struct provider_key provider_prefetch(const struct provider_cache *cache, struct slice relay_host) {
   XXH128_hash_t hash = XXH3_128bits(relay_host.ptr ? relay_host.ptr : "", relay_host.len);
-  struct relay_entry *set = &cache->entries[(hash.low64 & (CACHE_ENTRIES / 2 - 1)) * 2];
+  struct provider_key key = {hash.low64, hash.high64};
+  struct relay_entry *set = set_of(cache, &key);
+  __builtin_prefetch(&set[0]);
+  __builtin_prefetch(&set[1]);
+  return key;
+}
+
+static const struct relay_entry *find_relay(struct provider_cache *cache, const struct provider_key *key, struct slice relay_host,
+                                            struct relay_entry *uncached, struct slice *name) {
+  struct relay_entry *set = set_of(cache, key);
   for (unsigned way = 0; way < 2; way++) {
     struct relay_entry *entry = &set[way];
     /* An empty entry has hashes of zero: one host in 2^128 would be taken for it. */
-    if (entry->hash_low != hash.low64 || entry->hash_high != hash.high64) continue;
+    if (entry->key.low != key->low || entry->key.high != key->high) continue;
     *name = entry->name_len ? slice_of(entry->name, entry->name_len) : SLICE_ABSENT;
     return entry;
   }
   look_up_relay(cache, relay_host, uncached, name);
   if (name->len > sizeof uncached->name) return uncached;
-  uncached->hash_low = hash.low64, uncached->hash_high = hash.high64;
+  uncached->key = *key;
   uncached->name_len = (uint8_t)name->len;
   if (name->len) memcpy(uncached->name, name->ptr, name->len);
   /* The newest first; the older of the two goes. */
@@ -124,10 +136,11 @@ static uint16_t find_domain(const struct provider_table *table, struct slice rec
   return len && string_table_find(&table->by_domain, slice_of(domain, len), &number) ? (uint16_t)number : NO_PROVIDER;
 }
 
-void provider_find(struct provider_cache *cache, struct slice relay_host, struct slice recipient, struct provider_found *out) {
+void provider_find(struct provider_cache *cache, const struct provider_key *key, struct slice relay_host, struct slice recipient,
+                   struct provider_found *out) {
   struct relay_entry uncached = {0};
   struct slice name = SLICE_ABSENT;
-  const struct relay_entry *relay = relay_host.len ? find_relay(cache, relay_host, &uncached, &name) : &uncached;
+  const struct relay_entry *relay = relay_host.len ? find_relay(cache, key, relay_host, &uncached, &name) : &uncached;
   out->number = relay_host.len ? relay->number : NO_PROVIDER;
   if (out->number == NO_PROVIDER) out->number = find_domain(cache->table, recipient);
   if (out->number != NO_PROVIDER)

@@ -23,6 +23,14 @@ struct provider_found {
   uint16_t number;   /* in the table; NO_PROVIDER: not in it */
 };
 
-void provider_find(struct provider_cache *cache, struct slice relay_host, struct slice recipient, struct provider_found *out);
+/* Hash of a relay host. Making the keys of several deliveries before the first is looked up lets their cache misses overlap. */
+struct provider_key {
+  uint64_t low, high;
+};
+struct provider_key provider_prefetch(const struct provider_cache *cache, struct slice relay_host);
+
+/* `key` is what provider_prefetch gave for `relay_host`. */
+void provider_find(struct provider_cache *cache, const struct provider_key *key, struct slice relay_host, struct slice recipient,
+                   struct provider_found *out);
 
 #endif
