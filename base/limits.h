@@ -5,6 +5,9 @@
 /* One line. RFC 5424 receivers take 2 KiB at least, rsyslog 8 KiB by default; a longer one is cut for sampling and counted. */
 #define LIMIT_LINE_BYTES (64u << 10)
 
+/* One JSON document. Kafka's default limit of a message is 1 MiB; reading takes about seven times a document's length in memory. */
+#define LIMIT_JSON_BYTES (16u << 20)
+
 /* What one worker takes at once. Half of a common 1 MiB L2: the lines are still there when their records are joined. */
 #define LIMIT_CHUNK_BYTES (512u << 10)
 

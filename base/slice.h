@@ -67,13 +67,13 @@ static inline bool slice_equal_nocase(struct slice a, struct slice b) {
 
 /* The first place of `byte`, or s.len when it is not there. */
 static inline size_t slice_find_byte(struct slice s, char byte) {
-  const char *at = s.len ? memchr(s.ptr, byte, s.len) : NULL;
+  const char *at = s.len ? (const char *)memchr(s.ptr, byte, s.len) : NULL;
   return at ? (size_t)(at - s.ptr) : s.len;
 }
 
 /* The first place of `what`, or s.len when it is not there. */
 static inline size_t slice_find(struct slice s, struct slice what) {
-  const char *at = s.len ? memmem(s.ptr, s.len, what.ptr, what.len) : NULL;
+  const char *at = s.len ? (const char *)memmem(s.ptr, s.len, what.ptr, what.len) : NULL;
   return at ? (size_t)(at - s.ptr) : s.len;
 }
 

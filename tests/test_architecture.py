@@ -23,7 +23,7 @@ MAY_INCLUDE = {
 # From outside, only the door of these rooms is included; tests/ and bench/ may look inside.
 DOORS = {"ingest": "ingest/ingest.h", "classify": "classify/classify.h", "aggregate": "aggregate/aggregate.h"}
 LINES_MAX = 600
-CODE = (".c", ".h", ".def")
+CODE = (".c", ".cc", ".h", ".def")
 
 
 def files(*suffixes: str) -> list[pathlib.Path]:
