@@ -59,6 +59,7 @@ static double best_of(double best, int64_t since_us) {
 static void measure(const struct format *format, const char *bytes, size_t len, unsigned rounds, struct measured *out) {
   struct time_rules rules = {.now_us = clock_wall_us()};
   struct batch batch = {.base = bytes, .len = len, .reference_time_us = rules.now_us};
+  batch.head = slice_of(bytes, slice_find_byte(slice_of(bytes, len), '\n'));
   struct parser parser;
   parser_init(&parser, format, &rules, 1);
   *out = (struct measured){0};

@@ -12,6 +12,12 @@ void file_head_extend(struct file_head *head, uint64_t position, struct slice by
   if (head->len == FINGERPRINT_HEAD_BYTES) head->full_hash = hash_bytes(head->bytes, head->len);
 }
 
+struct slice file_head_line(const struct file_head *head) {
+  const char *end = memchr(head->bytes, '\n', head->len);
+  if (end && end > head->bytes && end[-1] == '\r') return slice_between(head->bytes, end - 1);
+  return end ? slice_between(head->bytes, end) : SLICE_ABSENT;
+}
+
 static uint64_t hash_front(const struct file_head *head, size_t len) {
   return len == FINGERPRINT_HEAD_BYTES ? head->full_hash : hash_bytes(head->bytes, len);
 }

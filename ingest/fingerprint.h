@@ -22,6 +22,9 @@ struct file_head {
 /* Bytes of the file from `position` on; what the head lacks is taken from them. */
 void file_head_extend(struct file_head *head, uint64_t position, struct slice bytes);
 
+/* The first line, without its line end; absent when the head does not hold all of it. */
+struct slice file_head_line(const struct file_head *head);
+
 /* Whether the file with this head begins as the one of `known` did. False when the file is shorter than the known head. */
 bool file_head_matches(const struct file_head *head, const struct input_position *known);
 

@@ -3,6 +3,7 @@
 
 static const struct format *const formats[] = {
     &FORMAT_POSTFIX,
+    &FORMAT_POWERMTA,
 };
 
 const struct format *format_at(size_t i) { return i < sizeof formats / sizeof *formats ? formats[i] : NULL; }

@@ -5,5 +5,6 @@
 #include "ingest/ingest.h"
 
 extern const struct format FORMAT_POSTFIX;
+extern const struct format FORMAT_POWERMTA;
 
 #endif

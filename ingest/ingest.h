@@ -30,6 +30,7 @@ struct batch {
   uint32_t scope;            /* inputs whose lines are joined with one another share it: all files, or one Kafka partition */
   bool is_replay;            /* these lines are in the store already: read only to rebuild the join */
   int64_t reference_time_us; /* the message's or the file's time: dates without a year are the latest not over a day after it */
+  struct slice head;         /* the first line of the input, wherever the batch lies in it; absent when not known (Kafka) */
 };
 
 /* ---- lines ------------------------------------------------------------------------------------------------------------------ */
@@ -42,6 +43,14 @@ enum line_kind {
   LINE_REJECT,     /* refused by our own server, with or without a queue id */
   LINE_EXPIRED,    /* qmgr gave up: every recipient still deferred becomes an expired delivery */
   LINE_REMOVED,    /* the message's end */
+  LINE_FACTS,      /* what a line that tells all by itself says of its message; good for the records of the same line behind it */
+  LINE_RECORD,     /* such a line's delivery, to one recipient; joined with nothing but its own last attempt */
+};
+
+/* Of a message, without its other lines. */
+struct line_facts {
+  struct slice sender, message_id, client_host, client_ip, source_ip;
+  uint64_t size_bytes;
 };
 
 /* One line that says something of a message. All slices point into the batch (or are static) and may be absent. */
@@ -65,9 +74,10 @@ struct line {
     struct {
       struct slice recipient, orig_recipient, relay_host, relay_ip, dsn, stage, reply;
       int64_t delay_us;
-      enum status status;
+      enum status status; /* of a record it may be expired: the reply is that of its last attempt, if that is remembered */
       uint16_t smtp_code;
-    } delivery;
+    } delivery; /* and of LINE_RECORD */
+    struct line_facts facts;
     struct {
       struct slice sender, recipient, client_host, client_ip, dsn, stage, reply;
       uint16_t smtp_code;

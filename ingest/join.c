@@ -9,6 +9,9 @@
  *   qmgr     A1: from=<a@b>, status=expired   -> a delivery `expired` for e@f, with the reply of its last attempt
  *   qmgr     A1: removed                      -> forgets A1
  *
+ * A record (a line that tells all by itself) is remembered while it is deferred: its expiry has the reply of the last attempt, too. The
+ * message ends with the last of its deferred recipients.
+ *
  * A message is known by (scope, host and queue id, instance). Host and queue id are compared by their 64-bit hash alone: among 2^17
  * open messages of a scope the chance that any two collide is 2^-31.
  * What is forgotten (by memory, by age) depends on the lines of the message's shard alone. While lines are read again (replay)
@@ -76,6 +79,7 @@ void join_begin(struct join *join, const struct batch *batch, struct slice scope
   join->clock_offset = scope->clock - batch->position;
   if (!batch->is_replay) scope->clock += batch->len;
   join->last_instance = SLICE_ABSENT;
+  join->facts_position = UINT64_MAX;
   join->instance_hash = hash_slice(SLICE_ABSENT);
   for (unsigned i = 0; i < LIMIT_JOIN_SHARDS; i++)
     if (scope->shards[i].is_unsorted) shard_sort(&scope->shards[i]);
@@ -416,6 +420,52 @@ static void take_reject(struct join *join, const struct line *line, struct shard
   }
 }
 
+/* What the line itself says goes before what other lines said. */
+static void fill_facts(const struct join *join, const struct line *line, struct delivery *out) {
+  if (join->facts_position != line->position) return;
+  const struct line_facts *facts = &join->facts;
+  if (!slice_is_absent(facts->sender)) out->sender = facts->sender;
+  if (!slice_is_absent(facts->message_id)) out->message_id = facts->message_id;
+  if (!slice_is_absent(facts->client_host)) out->client_host = facts->client_host;
+  if (!slice_is_absent(facts->client_ip)) out->client_ip = facts->client_ip;
+  if (!slice_is_absent(facts->source_ip)) out->source_ip = facts->source_ip;
+  if (facts->size_bytes != U64_ABSENT) out->size_bytes = facts->size_bytes;
+}
+
+static void take_facts(struct join *join, const struct line *line) {
+  join->facts = line->facts;
+  join->facts_position = line->position;
+}
+
+static void stage_record(struct join *join, const struct line *line, const struct entry *entry, const struct deferral *last,
+                         struct delivery_stage *stage) {
+  struct delivery *out = stage_next(stage);
+  if (last && line->delivery.status == STATUS_expired)
+    fill_expired(join, line, last, out);
+  else
+    fill_delivery(join, line, entry, out);
+  fill_facts(join, line, out);
+}
+
+static void take_record(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash,
+                        struct delivery_stage *stage) {
+  struct entry *entry = slice_is_absent(line->queue_id) ? NULL : find_any(shard, line->key, instance_hash);
+  struct deferral *last = entry ? deferral_find(entry, line->delivery.recipient) : NULL;
+  if (!join->is_replay) stage_record(join, line, entry, last, stage);
+  if (line->delivery.status == STATUS_deferred && !slice_is_absent(line->queue_id)) {
+    if (entry)
+      touch(join, line, entry);
+    else
+      entry = begin_message(join, line, shard, instance_hash);
+    remember_deferral(join, line, entry);
+  } else if (entry) {
+    touch(join, line, entry);
+    if (last) deferral_remove(join, last);
+    if (!entry->deferrals) entry_close(join, entry);
+  }
+  if (!join->is_replay) stage_push(stage);
+}
+
 static void take_removed(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
   struct entry *entry = find_any(shard, line->key, instance_hash);
   if (entry) entry_close(join, entry);
@@ -436,6 +486,8 @@ void join_take(struct join *join, const struct line *line, struct delivery_stage
     case LINE_REJECT: take_reject(join, line, shard, instance_hash, stage); break;
     case LINE_EXPIRED: take_expired(join, line, shard, instance_hash, stage); break;
     case LINE_REMOVED: take_removed(join, line, shard, instance_hash); break;
+    case LINE_FACTS: take_facts(join, line); break;
+    case LINE_RECORD: take_record(join, line, shard, instance_hash, stage); break;
   }
   if (!join->is_replay) shard_forget(join, shard, line->time_us);
 }

@@ -155,6 +155,8 @@ struct join {
   uint64_t clock_offset;      /* scope clock = position + clock_offset (modulo 2^64) */
   uint64_t instance_hash;     /* of last_instance */
   struct slice last_instance; /* slices of this batch, so that equal pointers need no look */
+  struct line_facts facts;    /* of the line at facts_position */
+  uint64_t facts_position;    /* UINT64_MAX: none yet */
 };
 
 /* ---- join_memory.c ---- */

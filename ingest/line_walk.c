@@ -6,20 +6,17 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-struct walk_state {
-  bool is_zone_loaded;
-  struct zone *zone;
-};
-
-void *line_walk_state_new(void) { return memory_zeroed(sizeof(struct walk_state)); }
+void *line_walk_state_new(void) { return memory_zeroed(sizeof(struct line_walk_state)); }
 
 void line_walk_state_free(void *state) {
-  zone_free(((struct walk_state *)state)->zone);
+  struct line_walk_state *walk_state = state;
+  zone_free(walk_state->zone);
+  text_arena_deinit(&walk_state->texts);
   free(state);
 }
 
 /* A zone that cannot be read is UTC: configuration is checked with time_rules_check before anything is parsed. */
-static const struct zone *zone_of(struct walk_state *state, const struct time_rules *rules) {
+static const struct zone *zone_of(struct line_walk_state *state, const struct time_rules *rules) {
   if (!state->is_zone_loaded && rules->zone) state->zone = zone_new(rules->zone, NULL);
   state->is_zone_loaded = true;
   return state->zone;
@@ -43,6 +40,17 @@ struct line *line_walk_add(struct line_walk *walk, struct slice host, struct sli
   return line;
 }
 
+char *line_walk_room(struct line_walk *walk, size_t len) {
+  return text_arena_take(&((struct line_walk_state *)walk->parser->state)->texts, len);
+}
+
+/* Nothing points into the texts of a parser whose lists are empty. */
+static void forget_texts(struct parser *parser) {
+  for (unsigned i = 0; i < parser->worker_count; i++)
+    if (parser->lists[i].count) return;
+  text_arena_clear(&((struct line_walk_state *)parser->state)->texts);
+}
+
 static unsigned read_any(struct line_walk *walk, const char *p, const char *end, line_reader *read_line) {
   if (end > p && end[-1] == '\r') end--;
   if (p == end) return READ_NOISE + NOISE_empty;
@@ -54,6 +62,7 @@ void line_walk(struct parser *parser, const struct batch *batch, const char *loo
                line_reader *read_line) {
   struct line_walk walk = {.parser = parser, .batch = batch, .lookback = lookback, .limit = batch->base + batch->len};
   uint64_t results[READ_COUNT] = {0};
+  forget_texts(parser);
   stamp_reader_init(&walk.stamps, zone_of(parser->state, parser->time_rules), batch->reference_time_us, parser->time_rules->now_us);
   for (const char *p = begin, *line_end; p < end; p = line_end + 1) {
     line_end = memchr(p, '\n', (size_t)(end - p));

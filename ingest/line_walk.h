@@ -15,7 +15,15 @@
 #define INGEST_LINE_WALK_H
 
 #include "ingest/lines.h"
+#include "ingest/text_arena.h"
 #include "ingest/timestamp.h"
+
+/* The first member of the state of every format that walks; a format that has more puts it behind. */
+struct line_walk_state {
+  bool is_zone_loaded;
+  struct zone *zone;
+  struct text_arena texts; /* what had to be decoded; good until the parser's lists are cleared */
+};
 
 struct line_walk {
   struct parser *parser;
@@ -39,7 +47,11 @@ void line_walk(struct parser *parser, const struct batch *batch, const char *loo
  * else zero or absent. Good until the next line_walk_add. An absent queue id joins with nothing. */
 struct line *line_walk_add(struct line_walk *walk, struct slice host, struct slice queue_id);
 
-/* state_new and state_free of a format that walks. */
+/* Room for `len` bytes of text that the batch has in another form (escaped, say); good until the parser's lists are cleared. */
+char *line_walk_room(struct line_walk *walk, size_t len);
+
+/* state_new and state_free of a format that walks. One with a state of its own allocates it zeroed and calls line_walk_state_free,
+ * which frees the memory, too, last. */
 void *line_walk_state_new(void);
 void line_walk_state_free(void *state);
 

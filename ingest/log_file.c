@@ -129,10 +129,11 @@ static bool take(struct log_file *file, bool is_end, struct batch *batch) {
   struct batch_buffer *buffer = file->buffer;
   if (!batch_buffer_take(buffer, is_end, batch)) return false;
   file->input->done = buffer->position;
-  if (file->is_stream || batch->is_replay) return true;
   uint64_t real_len = buffer->position - batch->position; /* less than batch->len when a newline was added */
   if (real_len > batch->len) real_len = batch->len;
   file_head_extend(&file->head, batch->position, slice_of(batch->base, real_len));
+  batch->head = file_head_line(&file->head);
+  if (file->is_stream || batch->is_replay) return true;
   fingerprint_commit(&file->input->position, &file->head, buffer->position, buffer->tail);
   return true;
 }

@@ -1,8 +1,6 @@
 /* Reads a stamp from scratch and keeps its minute for the lines that follow (see timestamp.h). */
 #include "ingest/timestamp.h"
 
-#define EARLIEST_US (946684800 * US_PER_SECOND) /* 2000-01-01 */
-
 /* The parts of a stamp, as written. */
 struct stamp {
   unsigned month, day, hour, minute, second, microsecond;
@@ -129,7 +127,7 @@ static int64_t minute_without_year(const struct stamp_reader *reader, const stru
 static void keep_minute(struct stamp_reader *reader, const char *p, const struct stamp *stamp, int64_t minute_us) {
   size_t tail_len = stamp->len - stamp->tail_at;
   reader->seconds_at = 0;
-  if (minute_us < EARLIEST_US) return;
+  if (minute_us < STAMP_EARLIEST_US) return;
   if (stamp->has_year) {
     if (stamp->fraction_len > 8 || tail_len > 7 || p[19] == ',') return;
     reader->prefix_care = 0xffff;
@@ -157,7 +155,7 @@ size_t stamp_read_slow(struct stamp_reader *reader, const char *p, const char *e
   *time_us = TIME_US_ABSENT;
   if (minute_us == TIME_US_ABSENT) return stamp.len;
   int64_t event_us = minute_us + stamp.second * US_PER_SECOND + stamp.microsecond;
-  if (event_us >= EARLIEST_US && event_us <= reader->latest_us) {
+  if (event_us >= STAMP_EARLIEST_US && event_us <= reader->latest_us) {
     *time_us = event_us;
     keep_minute(reader, p, &stamp, minute_us);
   }

@@ -28,6 +28,14 @@ struct stamp_reader {
   uint32_t tail_len;
 };
 
+/* Earlier is absurd: 2000-01-01. */
+#define STAMP_EARLIEST_US (946684800 * US_PER_SECOND)
+
+/* Whether an event can have happened then. */
+static inline bool stamp_is_plausible(const struct stamp_reader *reader, int64_t time_us) {
+  return time_us >= STAMP_EARLIEST_US && time_us <= reader->latest_us;
+}
+
 /* Times before 2000-01-01 and after now_us + 1 day are absurd. */
 void stamp_reader_init(struct stamp_reader *reader, const struct zone *zone, int64_t reference_time_us, int64_t now_us);
 

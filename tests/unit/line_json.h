@@ -41,8 +41,17 @@ static inline void line_json_reject(struct buf *out, const struct line *line) {
   line_json_str(out, "reply", line->reject.reply);
 }
 
+static inline void line_json_facts(struct buf *out, const struct line *line) {
+  line_json_str(out, "sender", line->facts.sender);
+  line_json_str(out, "message_id", line->facts.message_id);
+  line_json_str(out, "client_host", line->facts.client_host);
+  line_json_str(out, "client_ip", line->facts.client_ip);
+  line_json_str(out, "source_ip", line->facts.source_ip);
+  if (line->facts.size_bytes != U64_ABSENT) line_json_number(out, "size", (double)line->facts.size_bytes);
+}
+
 static inline void line_json_write(struct buf *out, const struct line *line) {
-  static const char *const kinds[] = {"client", "message_id", "sender", "delivery", "reject", "expired", "removed"};
+  static const char *const kinds[] = {"client", "message_id", "sender", "delivery", "reject", "expired", "removed", "facts", "record"};
   char time[32];
   buf_printf(out, "{\"kind\":\"%s\"", kinds[line->kind]);
   line_json_str(out, "time", slice_of(time, clock_format_rfc3339(line->time_us, time)));
@@ -59,10 +68,12 @@ static inline void line_json_write(struct buf *out, const struct line *line) {
   } else if (line->kind == LINE_SENDER) {
     line_json_str(out, "sender", line->sender.address);
     if (line->sender.size_bytes != U64_ABSENT) line_json_number(out, "size", (double)line->sender.size_bytes);
-  } else if (line->kind == LINE_DELIVERY) {
+  } else if (line->kind == LINE_DELIVERY || line->kind == LINE_RECORD) {
     line_json_delivery(out, line);
   } else if (line->kind == LINE_REJECT) {
     line_json_reject(out, line);
+  } else if (line->kind == LINE_FACTS) {
+    line_json_facts(out, line);
   }
   buf_append(out, "}", 1);
 }
