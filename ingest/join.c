@@ -367,7 +367,7 @@ static void remember_deferral(struct join *join, const struct line *line, struct
       [DEFERRED_REPLY] = line->delivery.reply,
       [DEFERRED_SERVICE] = line->service,
   };
-  struct deferral *old = deferral_find(entry, line->delivery.recipient);
+  struct deferral *old = deferral_find(entry, line->delivery.recipient, line->delivery.orig_recipient);
   deferral_put(join, entry, old, strings, line->delivery.delay_us, line->delivery.smtp_code);
 }
 
@@ -387,7 +387,7 @@ static void take_delivery(struct join *join, const struct line *line, struct sha
     remember_deferral(join, line, entry);
     return;
   }
-  struct deferral *settled = entry ? deferral_find(entry, line->delivery.recipient) : NULL;
+  struct deferral *settled = entry ? deferral_find(entry, line->delivery.recipient, line->delivery.orig_recipient) : NULL;
   if (!settled) return;
   touch(join, line, entry);
   deferral_remove(join, settled);
@@ -450,7 +450,7 @@ static void stage_record(struct join *join, const struct line *line, const struc
 static void take_record(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash,
                         struct delivery_stage *stage) {
   struct entry *entry = slice_is_absent(line->queue_id) ? NULL : find_any(shard, line->key, instance_hash);
-  struct deferral *last = entry ? deferral_find(entry, line->delivery.recipient) : NULL;
+  struct deferral *last = entry ? deferral_find(entry, line->delivery.recipient, line->delivery.orig_recipient) : NULL;
   if (!join->is_replay) stage_record(join, line, entry, last, stage);
   if (line->delivery.status == STATUS_deferred && !slice_is_absent(line->queue_id)) {
     if (entry)

@@ -101,7 +101,7 @@ static bool read_deferral(struct join *join, struct msgpack_reader *in, struct e
   uint64_t bits, delay, code;
   if (!msgpack_read_u64(in, &bits) || !msgpack_read_u64(in, &delay) || !msgpack_read_u64(in, &code)) return false;
   if (code > UINT16_MAX || !read_strings(in, bits, strings, DEFERRED_COUNT)) return false;
-  if (deferral_find(entry, strings[DEFERRED_RECIPIENT])) return false;
+  if (deferral_find(entry, strings[DEFERRED_RECIPIENT], strings[DEFERRED_ORIG_RECIPIENT])) return false;
   deferral_put(join, entry, NULL, strings, (int64_t)delay, (uint16_t)code);
   return true;
 }

@@ -2,7 +2,7 @@
  *
  *   join -- scope (all files, or one Kafka partition)
  *             `-- shard 0..15  -- messages: table by (key, instance), list by age       -> struct entry
- *                              `- deferrals: table by (message, recipient)              -> struct deferral, listed in its entry
+ *                              `- deferrals: table by (message, recipients)             -> struct deferral, listed in its entry
  *        `- input  -- the young: entries that a restart rebuilds by reading the input again
  *        `- dirty  -- the old that changed since the last checkpoint: the catalog keeps them
  *
@@ -192,8 +192,9 @@ bool entry_string_equals(const struct entry *entry, enum joined which, struct sl
 
 /* Strings of a deferral; out has DEFERRED_COUNT. */
 void deferral_strings(const struct deferral *deferral, struct slice *out);
-struct deferral *deferral_find(const struct entry *entry, struct slice recipient);
-/* A new last attempt; takes the place of `old` (of the same recipient) if there is one. */
+/* Two recipients may differ in what they were before aliases were expanded, and that alone. */
+struct deferral *deferral_find(const struct entry *entry, struct slice recipient, struct slice orig_recipient);
+/* A new last attempt; takes the place of `old` (of the same recipients) if there is one. */
 void deferral_put(struct join *join, struct entry *entry, struct deferral *old, const struct slice *strings, int64_t delay_us,
                   uint16_t smtp_code);
 void deferral_remove(struct join *join, struct deferral *deferral);

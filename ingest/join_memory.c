@@ -239,20 +239,24 @@ void deferral_strings(const struct deferral *deferral, struct slice *out) {
   }
 }
 
-static uint64_t deferral_hash(const struct entry *entry, struct slice recipient) {
-  return hash_slice_seeded(recipient, entry->key);
+static uint64_t deferral_hash(const struct entry *entry, struct slice recipient, struct slice orig_recipient) {
+  return hash_slice_seeded(orig_recipient, hash_slice_seeded(recipient, entry->key));
 }
 
-struct deferral *deferral_find(const struct entry *entry, struct slice recipient) {
+struct deferral *deferral_find(const struct entry *entry, struct slice recipient, struct slice orig_recipient) {
   if (!entry->deferral_count) return NULL;
   recipient = cut(recipient, LIMIT_JOINED_BYTES);
-  uint64_t hash = deferral_hash(entry, recipient);
+  orig_recipient = cut(orig_recipient, LIMIT_JOINED_BYTES);
+  uint64_t hash = deferral_hash(entry, recipient, orig_recipient);
   const struct join_table *table = &entry->shard->deferrals;
   size_t at = table_start(table, hash);
   struct deferral *deferral;
   while ((deferral = table_next(table, hash, &at))) {
-    size_t len = deferral->lens[DEFERRED_RECIPIENT] == PIECE_ABSENT ? 0 : deferral->lens[DEFERRED_RECIPIENT];
-    if (deferral->entry == entry && slice_equal(slice_of(deferral->bytes, len), recipient)) return deferral;
+    struct slice own[DEFERRED_COUNT];
+    deferral_strings(deferral, own);
+    if (deferral->entry == entry && slice_equal(own[DEFERRED_RECIPIENT], recipient) &&
+        slice_equal(own[DEFERRED_ORIG_RECIPIENT], orig_recipient))
+      return deferral;
   }
   return NULL;
 }
@@ -283,7 +287,7 @@ void deferral_put(struct join *join, struct entry *entry, struct deferral *old, 
   }
   struct deferral *deferral = slab_alloc(&join->slab, len);
   deferral->entry = entry;
-  deferral->hash = deferral_hash(entry, kept[DEFERRED_RECIPIENT]);
+  deferral->hash = deferral_hash(entry, kept[DEFERRED_RECIPIENT], kept[DEFERRED_ORIG_RECIPIENT]);
   deferral->delay_us = delay_us;
   deferral->smtp_code = smtp_code;
   char *at = deferral->bytes;

@@ -33,6 +33,7 @@ static void collect(void *context) {
     to->reply = keep(bench, to->reply), to->sender = keep(bench, to->sender), to->recipient = keep(bench, to->recipient);
     to->client_host = keep(bench, to->client_host), to->client_ip = keep(bench, to->client_ip),
     to->message_id = keep(bench, to->message_id);
+    to->orig_recipient = keep(bench, to->orig_recipient);
     to->relay_host = keep(bench, to->relay_host), to->dsn = keep(bench, to->dsn), to->service = keep(bench, to->service);
   }
   bench->stage.count = 0;
@@ -230,6 +231,27 @@ START_TEST(transport_with_its_own_syslog_name_belongs_to_the_only_message_of_tha
   line.delivery.status = STATUS_delivered;
   feed(bench, line);
   ck_assert(slice_is_absent(bench->seen[0].sender));
+  bench_free(bench);
+}
+END_TEST
+
+START_TEST(recipients_that_differ_only_in_what_they_were_expire_each) {
+  struct bench *bench = bench_default();
+  struct line one = line_delivery("A1", 1, "a@example.net", STATUS_deferred, "451 one"),
+              two = line_delivery("A1", 2, "a@example.net", STATUS_deferred, "451 two"),
+              plain = line_delivery("A1", 3, "a@example.net", STATUS_deferred, "451 plain");
+  one.delivery.orig_recipient = SLICE("one@example.org");
+  two.delivery.orig_recipient = SLICE("two@example.org");
+  feed(bench, line_sender("A1", 0, "news@example.org", 1));
+  feed(bench, one);
+  feed(bench, two);
+  feed(bench, plain);
+  feed(bench, one);
+  two.delivery.status = STATUS_delivered;
+  feed(bench, two);
+  ck_assert_uint_eq(feed(bench, line_of_qmgr(LINE_EXPIRED, "A1", 4)), 2);
+  ck_assert_slice_eq(bench->seen[0].orig_recipient, "one@example.org");
+  ck_assert_slice_eq(bench->seen[1].reply, "451 plain");
   bench_free(bench);
 }
 END_TEST
@@ -471,6 +493,7 @@ TEST_MAIN(delivery_has_what_the_other_lines_of_its_message_said, null_sender_is_
           recipient_delivered_or_bounced_later_does_not_expire, retry_with_same_sender_keeps_deferred_recipients,
           queue_id_used_again_begins_with_nothing, orphan_deferral_is_remembered_so_that_it_expires,
           repeated_line_gives_so_many_deliveries, transport_with_its_own_syslog_name_belongs_to_the_only_message_of_that_queue_id,
+          recipients_that_differ_only_in_what_they_were_expire_each,
           reject_takes_sender_and_client_of_its_message_and_does_not_end_it,
           more_expired_recipients_than_the_stage_holds_all_leave_whole, staged_delivery_outlives_its_message_until_the_release,
           oldest_message_is_forgotten_beyond_the_limit_of_memory_and_counted,
