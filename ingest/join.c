@@ -1,7 +1,7 @@
 /* Joins the lines of a message: what smtpd, cleanup and qmgr said of a queue id is added to each delivery of it.
  *
  *   smtpd    A1: client=app[10.0.0.7]         -> client                                     (a new message, even if A1 is open)
- *   cleanup  A1: message-id=<...>             -> message id
+ *   cleanup  A1: message-id=<...>             -> message id                                 (a new message, if A1 has a sender)
  *   qmgr     A1: from=<a@b>, size=9, nrcpt=2  -> sender, size                               (another sender or size: a new message)
  *   smtp     A1: to=<c@d>, status=sent        -> a delivery with all of the above
  *   smtp     A1: to=<e@f>, status=deferred    -> the same; and A1 remembers it as e@f's last attempt
@@ -190,28 +190,39 @@ static struct entry *begin_message(struct join *join, const struct line *line, s
   return entry;
 }
 
-static bool is_orphan(const struct entry *entry) {
-  return !entry->has_client && !entry->has_sender && entry->pieces[JOINED_MESSAGE_ID].offset == PIECE_ABSENT;
+/* What is known of it was not told by cleanup or qmgr. */
+static bool lacks_cleanup_and_qmgr(const struct entry *entry) {
+  return !entry->has_sender && entry->pieces[JOINED_MESSAGE_ID].offset == PIECE_ABSENT;
 }
+/* Nothing but deferrals. */
+static bool is_orphan(const struct entry *entry) { return !entry->has_client && lacks_cleanup_and_qmgr(entry); }
+/* What smtpd says first; all that there ever is when the client goes away. */
+static bool is_client_only(const struct entry *entry) { return entry->has_client && lacks_cleanup_and_qmgr(entry); }
 
 /* As begin_message, for the first line that a message can have: deferrals of this queue id that have no more than themselves are of
- * a message that ended unseen. */
+ * a message that ended unseen; a client of another instance has gone away. A restart may see fewer or none of these, and then take
+ * this line for one of theirs. */
 static struct entry *begin_message_anew(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
   size_t at = table_start(&shard->messages, line->key);
   struct entry *other;
+  bool has_closed = false;
   while ((other = table_next(&shard->messages, line->key, &at))) {
-    if (!is_orphan(other)) continue;
+    if (!lacks_cleanup_and_qmgr(other)) continue;
     entry_close(join, other);
+    has_closed = true;
     at = table_start(&shard->messages, line->key);
   }
-  return begin_message(join, line, shard, instance_hash);
+  struct entry *entry = begin_message(join, line, shard, instance_hash);
+  if (has_closed && !join->is_replay) entry_make_old(join, entry);
+  return entry;
 }
 
-/* The only message of this queue id, if nothing but deferrals of a transport with a name of its own is known of it: it gets the
- * name that qmgr has. NULL if there is no such message. */
-static struct entry *adopt_orphan(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+/* The only message of this queue id, if it is `is_adoptable`: what is known of it was told by a program with a name of its own
+ * (smtpd as "submission/smtpd", a transport as "slow/smtp"). It gets the name of cleanup and qmgr. NULL: no such message. */
+static struct entry *adopt(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash,
+                           bool (*is_adoptable)(const struct entry *entry)) {
   struct entry *entry = find_any(shard, line->key, instance_hash);
-  if (!entry || !is_orphan(entry)) return NULL;
+  if (!entry || !is_adoptable(entry)) return NULL;
   if (entry->is_in_catalog) note_closed(join, entry);
   entry->is_in_catalog = false;
   entry->instance_hash = instance_hash;
@@ -248,10 +259,11 @@ static void take_client(struct join *join, const struct line *line, struct shard
 
 static void take_message_id(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
   struct entry *entry = find_exact(shard, line->key, instance_hash);
+  if (!entry) entry = adopt(join, line, shard, instance_hash, is_client_only);
   if (!entry) {
     entry = begin_message_anew(join, line, shard, instance_hash);
   } else {
-    if (is_orphan(entry)) restart_message(join, line, entry, false);
+    if (is_orphan(entry) || entry->has_sender) restart_message(join, line, entry, false);
     touch(join, line, entry);
   }
   if (!join->options.skips_message_ids) entry_set_string(join, entry, JOINED_MESSAGE_ID, line->message_id);
@@ -265,7 +277,7 @@ static bool is_other_sender(const struct entry *entry, const struct line *line) 
 
 static void take_sender(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
   struct entry *entry = find_exact(shard, line->key, instance_hash);
-  if (!entry) entry = adopt_orphan(join, line, shard, instance_hash);
+  if (!entry) entry = adopt(join, line, shard, instance_hash, lacks_cleanup_and_qmgr);
   if (!entry) {
     entry = begin_message(join, line, shard, instance_hash);
   } else {

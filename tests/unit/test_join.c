@@ -235,6 +235,80 @@ START_TEST(transport_with_its_own_syslog_name_belongs_to_the_only_message_of_tha
 }
 END_TEST
 
+static struct line of_instance(struct line line, const char *instance) {
+  line.instance = slice_from_cstr(instance);
+  return line;
+}
+
+/* smtpd and a transport with names of their own; cleanup and qmgr with another. */
+START_TEST(client_of_an_smtpd_with_its_own_syslog_name_belongs_to_the_message) {
+  for (unsigned has_message_id = 0; has_message_id < 2; has_message_id++) {
+    struct bench *bench = bench_default();
+    feed(bench, of_instance(line_client("A1", 0, "app", "10.0.0.7"), "submission"));
+    if (has_message_id) feed(bench, line_message_id("A1", 1, "<1@example.org>"));
+    feed(bench, line_sender("A1", 2, "news@example.org", 4711));
+    ck_assert_uint_eq(open_count(bench), 1);
+    feed(bench, of_instance(line_delivery("A1", 3, "a@example.net", STATUS_deferred, "451"), "slow"));
+    const struct delivery *d = &bench->seen[0];
+    ck_assert_slice_eq(d->client_host, "app");
+    ck_assert_slice_eq(d->sender, "news@example.org");
+    ck_assert_uint_eq(d->size_bytes, 4711);
+    ck_assert(slice_is_absent(d->message_id) == !has_message_id);
+    ck_assert_uint_eq(feed(bench, line_of_qmgr(LINE_EXPIRED, "A1", 4)), 1);
+    ck_assert_slice_eq(bench->seen[0].client_ip, "10.0.0.7");
+    feed(bench, line_of_qmgr(LINE_REMOVED, "A1", 5));
+    ck_assert_uint_eq(open_count(bench), 0);
+    bench_free(bench);
+  }
+}
+END_TEST
+
+START_TEST(client_that_went_away_does_not_spoil_the_next_message_of_its_queue_id) {
+  struct bench *bench = bench_default();
+  feed(bench, of_instance(line_client("A1", 0, "gone", "10.0.0.6"), "submission"));
+  feed(bench, line_client("A1", 1, "app", "10.0.0.7"));
+  ck_assert_uint_eq(open_count(bench), 1);
+  feed(bench, line_message_id("A1", 2, "<1@example.org>"));
+  feed(bench, line_sender("A1", 3, "news@example.org", 1));
+  feed(bench, of_instance(line_delivery("A1", 4, "a@example.net", STATUS_delivered, "250"), "slow"));
+  ck_assert_slice_eq(bench->seen[0].client_host, "app");
+  ck_assert_slice_eq(bench->seen[0].sender, "news@example.org");
+  feed(bench, line_of_qmgr(LINE_REMOVED, "A1", 5));
+  ck_assert_uint_eq(open_count(bench), 0);
+  bench_free(bench);
+}
+END_TEST
+
+START_TEST(message_of_another_instance_is_not_adopted) {
+  struct bench *bench = bench_default();
+  feed(bench, of_instance(line_client("A1", 0, "app", "10.0.0.7"), "postfix-b"));
+  feed(bench, of_instance(line_message_id("A1", 1, "<1@example.org>"), "postfix-b"));
+  feed(bench, line_message_id("A1", 2, "<2@example.org>"));
+  feed(bench, line_sender("A1", 3, "", 1));
+  ck_assert_uint_eq(open_count(bench), 2);
+  feed(bench, line_delivery("A1", 4, "a@example.net", STATUS_delivered, "250"));
+  ck_assert(slice_is_absent(bench->seen[0].client_host));
+  ck_assert_slice_eq(bench->seen[0].message_id, "<2@example.org>");
+  bench_free(bench);
+}
+END_TEST
+
+START_TEST(message_id_behind_a_sender_begins_another_message) {
+  struct bench *bench = bench_default();
+  feed(bench, line_client("A1", 0, "app", "10.0.0.7"));
+  feed(bench, line_message_id("A1", 1, "<1@example.org>"));
+  feed(bench, line_sender("A1", 2, "news@example.org", 1));
+  feed(bench, line_delivery("A1", 3, "a@example.net", STATUS_deferred, "451"));
+  feed(bench, line_message_id("A1", 4, "<2@example.org>"));
+  feed(bench, line_delivery("A1", 5, "b@example.net", STATUS_delivered, "250"));
+  ck_assert_slice_eq(bench->seen[0].message_id, "<2@example.org>");
+  ck_assert(slice_is_absent(bench->seen[0].sender));
+  ck_assert(slice_is_absent(bench->seen[0].client_host));
+  ck_assert_uint_eq(feed(bench, line_of_qmgr(LINE_EXPIRED, "A1", 6)), 0);
+  bench_free(bench);
+}
+END_TEST
+
 START_TEST(recipients_that_differ_only_in_what_they_were_expire_each) {
   struct bench *bench = bench_default();
   struct line one = line_delivery("A1", 1, "a@example.net", STATUS_deferred, "451 one"),
@@ -493,7 +567,9 @@ TEST_MAIN(delivery_has_what_the_other_lines_of_its_message_said, null_sender_is_
           recipient_delivered_or_bounced_later_does_not_expire, retry_with_same_sender_keeps_deferred_recipients,
           queue_id_used_again_begins_with_nothing, orphan_deferral_is_remembered_so_that_it_expires,
           repeated_line_gives_so_many_deliveries, transport_with_its_own_syslog_name_belongs_to_the_only_message_of_that_queue_id,
-          recipients_that_differ_only_in_what_they_were_expire_each,
+          client_of_an_smtpd_with_its_own_syslog_name_belongs_to_the_message,
+          client_that_went_away_does_not_spoil_the_next_message_of_its_queue_id, message_of_another_instance_is_not_adopted,
+          message_id_behind_a_sender_begins_another_message, recipients_that_differ_only_in_what_they_were_expire_each,
           reject_takes_sender_and_client_of_its_message_and_does_not_end_it,
           more_expired_recipients_than_the_stage_holds_all_leave_whole, staged_delivery_outlives_its_message_until_the_release,
           oldest_message_is_forgotten_beyond_the_limit_of_memory_and_counted,

@@ -45,7 +45,11 @@ static struct line make_delivery(const char *id, uint64_t index, uint64_t *rando
 
 static struct line make_line(const char *id, uint64_t index, uint64_t *random, char *text) {
   switch (roll(random, 14)) {
-    case 0: return line_client(id, index, text, "10.0.0.7");
+    case 0: {
+      struct line line = line_client(id, index, text, "10.0.0.7");
+      if (roll(random, 2)) line.instance = SLICE("submission");
+      return line;
+    }
     case 1:
     case 2: return line_message_id(id, index, text);
     case 3:
