@@ -14,6 +14,10 @@
 /* Bytes kept before a batch, in which "last message repeated" looks for the line that it repeats. */
 #define LIMIT_LOOKBACK_BYTES (64u << 10)
 
+/* Deliveries that one "last message repeated N times" may stand for; a larger N counts as this many. syslogd says it every ten
+ * minutes at the latest: sixteen times a second, all that while. A forged N must not make millions of deliveries of 60 bytes. */
+#define LIMIT_REPEATED_TIMES 10000u
+
 /* Deliveries that are classified and counted together: enough to hide a cache miss behind the others (measured: 64 is as good
  * as 256 and keeps the stage in L1). */
 #define LIMIT_STAGE 64u

@@ -51,6 +51,14 @@ struct postfix_message {
   struct line_list *list; /* where the line went: its next item, not yet counted */
 };
 
+/* The end of the line [begin, end) without blanks and the '\r' of a DOS line end: whatever carried the line may have added them. */
+static inline const char *postfix_trim_end(const char *begin, const char *end) {
+  while (end > begin && __builtin_expect((unsigned char)end[-1] <= ' ', 0) &&
+         (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\r'))
+    end--;
+  return end;
+}
+
 /* Reads the message whose header is read and leaves it behind the last item of message->list when the result is READ_INFO or more. */
 #define postfix_read_message POSTFIX_HOT(postfix_read_message)
 unsigned postfix_read_message(struct postfix_run *run, struct postfix_message *message);

@@ -122,20 +122,22 @@ static inline unsigned read_with_queue_id(struct postfix_run *run, struct postfi
       if (!service_ends_with(header, WORD4('q', 'm', 'g', 'r')) || !STARTS_WITH(p, end, "from=<")) break;
       return read_sender(message, line, p + 6);
     case WORD4('r', 'e', 'm', 'o'):
-      if (!service_ends_with(header, WORD4('q', 'm', 'g', 'r')) || end - p != 7) break;
+      if (end - p != 7) break;
+      if (!service_ends_with(header, WORD4('q', 'm', 'g', 'r')) && !service_ends_with(header, WORD4('u', 'p', 'e', 'r'))) break;
+      line->kind = LINE_REMOVED;
+      return READ_INFO;
+    case WORD4('r', 'e', 'q', 'u'): /* "requeued" by postsuper: goes on under another queue id */
+      if (!service_ends_with(header, WORD4('u', 'p', 'e', 'r')) || end - p != 8) break;
       line->kind = LINE_REMOVED;
       return READ_INFO;
     case WORD4('c', 'l', 'i', 'e'):
       if (!has_instance || !STARTS_WITH(p, end, "client=") || !line->queue_id.ptr) break;
       return read_client(run, line, p + 7, end);
-    case WORD4('m', 'e', 's', 's'):
-    case WORD4('r', 'e', 's', 'e'): {
-      const char *value = p + (*p == 'm' ? 11 : 18);
-      if (!has_instance || end < value || memcmp(value - 11, "message-id=", 11) != 0) break;
+    case WORD4('m', 'e', 's', 's'): /* and not resent-message-id=, which names the resending */
+      if (!has_instance || !STARTS_WITH(p, end, "message-id=")) break;
       line->kind = LINE_MESSAGE_ID;
-      line->message_id = slice_between(value, end);
+      line->message_id = slice_between(p + 11, end);
       return READ_INFO;
-    }
     case WORD4('u', 'i', 'd', '='):
       if (!service_ends_with(header, WORD4('c', 'k', 'u', 'p'))) break;
       line->kind = LINE_CLIENT;
@@ -175,9 +177,9 @@ unsigned postfix_read_message(struct postfix_run *run, struct postfix_message *m
 
 static inline unsigned read_line(struct postfix_run *run, const char *begin, const char *end, uint32_t number,
                                  struct line_list **list) {
-  if (__builtin_expect(begin == end, 0)) return READ_NOISE + NOISE_empty;
   if (__builtin_expect((size_t)(end - begin) > LIMIT_LINE_BYTES, 0)) return READ_UNPARSED + UNPARSED_TOO_LONG;
-  if (end[-1] == '\r') end--;
+  end = postfix_trim_end(begin, end);
+  if (__builtin_expect(begin == end, 0)) return READ_NOISE + NOISE_empty;
   struct postfix_message message;
   message.begin = begin;
   message.end = end;

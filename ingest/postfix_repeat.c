@@ -7,13 +7,12 @@
  * found does not depend on where chunks begin. */
 #include "ingest/postfix_internal.h"
 
-/* " 3 times" behind p into *times; NULL when it is not that. Bounded: a forged number must not count for millions. */
-#define REPEATED_TIMES_MAX 1000000u
+/* " 3 times" behind p into *times, at most LIMIT_REPEATED_TIMES; NULL when it is not that. */
 static const char *read_times(const char *p, const char *end, uint32_t *times) {
   uint32_t value = 0;
   for (; p < end && ascii_is_digit(*p); p++) {
     value = value * 10 + (uint32_t)(*p - '0');
-    if (value > REPEATED_TIMES_MAX) return NULL;
+    if (value > LIMIT_REPEATED_TIMES) value = LIMIT_REPEATED_TIMES;
   }
   if (!value || (!STARTS_WITH(p, end, " times") && !STARTS_WITH(p, end, " time"))) return NULL;
   *times = value;
@@ -28,7 +27,7 @@ static bool read_brackets(const char *text, const char *end, uint32_t *times, st
   if (!p || !STARTS_WITH(p, end, ": [")) return false;
   p += 3;
   if (p < end && *p == ' ') p++;
-  if (end > p && end[-1] == ']') end--;
+  if (end > p && end[-1] == ']') end = postfix_trim_end(p, end - 1);
   *content = slice_between(p, end);
   return true;
 }
@@ -53,7 +52,7 @@ static bool find_line_before(struct postfix_run *run, const char *line, struct s
     const char *newline = end > first ? memrchr(first, '\n', (size_t)(end - first)) : NULL;
     if (!newline && !is_start) return false;
     earlier->begin = newline ? newline + 1 : first;
-    earlier->end = end > earlier->begin && end[-1] == '\r' ? end - 1 : end;
+    earlier->end = postfix_trim_end(earlier->begin, end);
     if (syslog_read(&stamps, earlier->begin, earlier->end, run->limit, &earlier->header) &&
         slice_equal(earlier->header.host, host) && !STARTS_WITH(earlier->header.text, earlier->end, "last message repeated "))
       return true;
