@@ -27,6 +27,17 @@ static bool is_program(const char *p, const char *end) { return end - p >= 2 && 
 
 static struct slice program_name(const char *p, const char *end) { return slice_between(p, find_or_end(p, end - 1, '[')); }
 
+/* Behind "[ID 197553 mail.info] ", which the syslogd of Solaris writes before the text; p when there is none. */
+static const char *skip_message_id(const char *p, const char *end) {
+  if (!STARTS_WITH(p, end, "[ID ")) return p;
+  const char *number = p + 4, *at = number;
+  while (at < end && ascii_is_digit(*at)) at++;
+  if (at == number || at == end || *at != ' ') return p;
+  const char *priority = ++at;
+  while (at < end && (ascii_is_digit(*at) || *at == '.' || (*at >= 'a' && *at <= 'z'))) at++;
+  return at > priority && STARTS_WITH(at, end, "] ") ? at + 2 : p;
+}
+
 /* Behind an RFC 3164 or RFC 3339 stamp: "host program[pid]: text", either of the two missing. */
 static void read_host_and_program(const char *p, const char *end, struct syslog_header *out) {
   const char *blank = find_or_end(p, end, ' ');
@@ -38,7 +49,7 @@ static void read_host_and_program(const char *p, const char *end, struct syslog_
   }
   if (is_program(p, blank)) {
     split_program(program_name(p, blank), out);
-    out->text = blank < end ? blank + 1 : end;
+    out->text = skip_message_id(blank < end ? blank + 1 : end, end);
   } else {
     split_program(SLICE_ABSENT, out);
     out->text = p;
@@ -74,7 +85,11 @@ static const char *skip_structured_data(const char *p, const char *end) {
 /* Behind "<PRI>1 ". */
 static bool read_rfc5424(struct stamp_reader *stamps, const char *p, const char *end, struct syslog_header *out) {
   struct slice program, ignored;
-  size_t stamp_len = stamp_read(stamps, p, end, &out->time_us);
+  size_t stamp_len = 2;
+  if (STARTS_WITH(p, end, "- ")) /* RFC 5424 6.2.3: no clock */
+    out->time_us = TIME_US_ABSENT;
+  else
+    stamp_len = stamp_read(stamps, p, end, &out->time_us);
   if (!stamp_len) return false;
   p = read_field(p + stamp_len, end, &out->host);
   if (p) p = read_field(p, end, &program);

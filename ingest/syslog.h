@@ -1,6 +1,7 @@
 /* The header of a line: when, where and by which program it was written.
  *
  *   <22>Nov 24 08:15:07 mx1 postfix-out/submission/smtpd[1234]: text      RFC 3164; <22> and the host may be missing
+ *   Nov 24 08:15:07 mx1 postfix/smtp[1234]: [ID 197553 mail.info] text    Solaris
  *   2026-11-24T08:15:07.123456+01:00 mx1 postfix/smtp[1234]: text         what rsyslog and syslog-ng write to files
  *   <22>1 2026-11-24T08:15:07.123Z mx1 postfix/smtp 1234 - [sd x="y"] text    RFC 5424
  *                                      ^^^^^^^ ^^^^
@@ -13,7 +14,7 @@
 #include "ingest/timestamp.h"
 
 struct syslog_header {
-  int64_t time_us;       /* TIME_US_ABSENT: absurd */
+  int64_t time_us;       /* TIME_US_ABSENT: absurd, or RFC 5424's "-" */
   struct slice host;     /* absent when the line has none */
   struct slice instance; /* of the program's name what stands before the first '/'; absent when there is no '/' */
   struct slice service;  /* ... and behind the last; the whole name when there is no '/'; absent when there is no program */
@@ -49,6 +50,7 @@ static inline bool syslog_read(struct stamp_reader *stamps, const char *p, const
   if (slashes) name = bits_last(slashes) + 1;
   out->service = slice_between(host + name, host + name_end);
   out->text = host + bits_first(behind_host) + 1;
+  if (__builtin_expect(out->text < end && *out->text == '[', 0)) return syslog_read_slow(stamps, p, end, out);
   return true;
 }
 

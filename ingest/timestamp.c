@@ -81,7 +81,7 @@ static bool read_rfc3339(const char *begin, const char *end, struct stamp *out) 
   unsigned century, years;
   if (end - begin < 20 || !two_digits(begin, &century) || !two_digits(begin + 2, &years) || begin[4] != '-') return false;
   if (!two_digits(begin + 5, &out->month) || begin[7] != '-' || !two_digits(begin + 8, &out->day)) return false;
-  if ((begin[10] != 'T' && begin[10] != 't') || !read_clock(begin + 11, out)) return false;
+  if ((begin[10] != 'T' && begin[10] != 't' && begin[10] != ' ') || !read_clock(begin + 11, out)) return false;
   out->year = century * 100 + years;
   out->has_year = true;
   if (out->month < 1 || out->month > 12 || out->day < 1 || out->day > days_in_month(out->year, out->month)) return false;

@@ -42,7 +42,12 @@ START_TEST(quick_and_slow_way_say_the_same) {
       "",         "p: ",   "p[1]: ", "p[1]:",   "postfix/smtp[12]: ", "postfix/smtp: ", "a/b/c[1]: ", "/[1]: ",
       "a[b/c]: ", "[1]: ", ": ",     "p[1] : ", "last message ",      "a/: ",           "p[1]:  ",    "no colon "};
   static const char *const texts[] = {
-      "", "x", "a text of some length: with a colon, a [bracket] and a / slash, longer than a block of bytes"};
+      "",
+      "x",
+      "[ID 197553 mail.info] x",
+      "[ID 197553 mail.info]",
+      "[x",
+      "a text of some length: with a colon, a [bracket] and a / slash, longer than a block of bytes"};
   for (size_t host = 0; host < sizeof hosts / sizeof *hosts; host++)
     for (size_t program = 0; program < sizeof programs / sizeof *programs; program++)
       for (size_t text = 0; text < sizeof texts / sizeof *texts; text++) {
@@ -69,7 +74,9 @@ START_TEST(line_without_header_is_refused) {
                                       "Mai 24 08:15:07 h p: x",
                                       "<22>1 2025-11-24T08:15:07Z h p 1 - [x",
                                       "<2222>Nov 24 08:15:07 h p: x",
-                                      "2025-11-24 08:15:07 h p: x"};
+                                      "<22>1 -",
+                                      "<22>1 -x h p 1 - - x",
+                                      "2025-11-24_08:15:07 h p: x"};
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
     struct syslog_header header;
     ck_assert_msg(!read_both(lines[i], &header), "%s", lines[i]);
@@ -90,5 +97,30 @@ START_TEST(instance_is_before_the_first_slash_and_service_behind_the_last) {
 }
 END_TEST
 
+static struct syslog_header read_one(struct slice line) {
+  struct stamp_reader stamps;
+  struct syslog_header header;
+  stamp_reader_init(&stamps, NULL, NOW_US, NOW_US);
+  ck_assert(syslog_read(&stamps, line.ptr, line.ptr + line.len, line.ptr + line.len, &header));
+  return header;
+}
+
+START_TEST(line_of_a_sender_without_a_clock_has_no_time) {
+  struct syslog_header header = read_one(SLICE("<22>1 - h postfix/smtp 1 - - x"));
+  ck_assert_int_eq(header.time_us, TIME_US_ABSENT);
+  ck_assert_slice_eq(header.host, "h");
+  ck_assert_slice_eq(header.service, "smtp");
+}
+END_TEST
+
+START_TEST(message_id_of_solaris_is_no_part_of_the_text) {
+  struct slice line = SLICE("Nov 24 08:15:07 h postfix/smtp[1]: [ID 197553 mail.info] x");
+  ck_assert_slice_eq(slice_between(read_one(line).text, line.ptr + line.len), "x");
+  struct slice other = SLICE("Nov 24 08:15:07 h postfix/smtp[1]: [ID card] x");
+  ck_assert_slice_eq(slice_between(read_one(other).text, other.ptr + other.len), "[ID card] x");
+}
+END_TEST
+
 TEST_MAIN(quick_and_slow_way_say_the_same, line_without_header_is_refused,
-          instance_is_before_the_first_slash_and_service_behind_the_last)
+          instance_is_before_the_first_slash_and_service_behind_the_last, line_of_a_sender_without_a_clock_has_no_time,
+          message_id_of_solaris_is_no_part_of_the_text)

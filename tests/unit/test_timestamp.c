@@ -59,6 +59,14 @@ START_TEST(offset_and_fraction_are_read) {
 }
 END_TEST
 
+START_TEST(blank_may_stand_for_the_t) {
+  const char *now = "2026-11-24T12:00:00Z";
+  ck_assert_str_eq(read_at("2026-11-04 08:00:01 h", now, NULL), "2026-11-04T08:00:01Z");
+  ck_assert_str_eq(read_at("2026-11-04 08:00:01,250 h", now, NULL), "2026-11-04T08:00:01.250000Z");
+  ck_assert_str_eq(read_at("2026-11-04_08:00:01 h", now, NULL), "");
+}
+END_TEST
+
 START_TEST(leap_second_is_the_next_minute) {
   ck_assert_str_eq(read_at("Jun 30 23:59:60 h", "2026-11-24T00:00:00Z", NULL), "2026-07-01T00:00:00Z");
   ck_assert_str_eq(read_at("Jun 30 23:59:61 h", "2026-11-24T00:00:00Z", NULL), "");
@@ -82,6 +90,7 @@ START_TEST(kept_minute_gives_the_same_as_a_fresh_reading) {
                                       "Nov 4 %02d:%02d:%02d h and what follows in the line, some",
                                       "2026-11-04T%02d:%02d:%02d.%06d+01:00 h and what follows in the line",
                                       "2026-11-04T%02d:%02d:%02d.%03dZ h and what follows in the line",
+                                      "2026-11-04 %02d:%02d:%02d h and what follows in the line, some",
                                       "2026-11-04T%02d:%02d:%02dZ h and what follows in the line"};
   int64_t now_us =
       at("2026-11-04T09:30:00Z") - SECONDS_PER_DAY * US_PER_SECOND; /* a day later stamps become absurd or of last year */
@@ -144,6 +153,6 @@ START_TEST(unknown_zone_is_an_error_that_names_it) {
 END_TEST
 
 TEST_MAIN(day_may_be_padded_or_not, year_is_the_latest_not_over_a_day_after_the_reference, leap_day_is_of_the_last_leap_year,
-          offset_and_fraction_are_read, leap_second_is_the_next_minute, absurd_times_are_told_from_damaged_ones,
-          kept_minute_gives_the_same_as_a_fresh_reading, zone_changes_its_offset, zone_rule_reaches_beyond_the_file,
-          unknown_zone_is_an_error_that_names_it)
+          offset_and_fraction_are_read, blank_may_stand_for_the_t, leap_second_is_the_next_minute,
+          absurd_times_are_told_from_damaged_ones, kept_minute_gives_the_same_as_a_fresh_reading, zone_changes_its_offset,
+          zone_rule_reaches_beyond_the_file, unknown_zone_is_an_error_that_names_it)
