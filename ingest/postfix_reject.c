@@ -1,6 +1,7 @@
 /* Refusals by our own server, direction `in`:
  *
  *   smtpd       reject: RCPT from host[ip]: 550 5.1.1 <x>: text; from=<a> to=<b> proto=ESMTP helo=<h>
+ *   smtpd       reject: DATA content from host[ip]: 550 5.7.1 text; from=<a> to=<b> proto=ESMTP helo=<h>
  *   smtpd       proxy-reject: END-OF-MESSAGE: 550 5.7.1 text; from=<a> to=<b> proto=ESMTP helo=<h>
  *   milter      milter-reject: END-OF-MESSAGE from host[ip]: 5.7.1 text; from=<a> to=<b> proto=ESMTP helo=<h>
  *   cleanup     reject: header Subject: x from host[ip]; from=<a> to=<b> proto=ESMTP helo=<h>: 5.7.1 text
@@ -9,19 +10,17 @@
  * Of the trailer ("; from=<...") any part may be absent. */
 #include "ingest/postfix_internal.h"
 
-/* Behind an address at p: its '>' outside of quotes, NULL when there is none or the quotes do not end. */
-static const char *address_end(const char *p, const char *end) {
-  bool is_quoted = false;
-  for (; p < end; p++) {
-    if (*p == '"')
-      is_quoted = !is_quoted;
-    else if (*p == '\\' && is_quoted)
-      p++;
-    else if (*p == '>' && !is_quoted)
-      return p;
-  }
-  return NULL;
-}
+/* How a trailer is read, in the order in which it is tried. */
+enum reading {
+  AS_WRITTEN,    /* addresses with whole quotes; a name in helo=<> without '<' and '>'; nothing behind */
+  ODD_HELO,      /* ... any name, and anything behind it */
+  ODD_ADDRESSES, /* ... and quotes mean nothing: an address goes on to a '>' with another part of the trailer, or its end, behind */
+  READING_COUNT
+};
+
+/* Places where a trailer may begin that are tried, from the end of the line: more than fit into the helo=<> of an SMTP command.
+ * Without it a line made for it would take time that grows with the square of its length. */
+#define TRAILERS_MAX 64u
 
 /* The blank, or comma and blank, between the parts of a trailer. */
 static const char *skip_separator(const char *p, const char *end) {
@@ -29,9 +28,34 @@ static const char *skip_separator(const char *p, const char *end) {
   return p < end && *p == ' ' ? p + 1 : p;
 }
 
-/* " proto=ESMTP helo=<h>" and nothing else, or the ": text" of cleanup. */
-static bool is_end_of_trailer(const char *p, const char *end) {
+/* Whether an address may end before p. */
+static bool is_behind_address(const char *p, const char *end) {
+  const char *next = skip_separator(p, end);
+  if (p == end || STARTS_WITH(p, end, ": ")) return true;
+  return next > p && (STARTS_WITH(next, end, "to=<") || STARTS_WITH(next, end, "proto=") || STARTS_WITH(next, end, "helo=<"));
+}
+
+/* The '>' that ends an address at p, NULL when there is none or the quotes do not end. */
+static const char *address_end(const char *p, const char *end, enum reading reading) {
+  bool is_quoted = false;
+  for (; p < end; p++) {
+    if (reading == ODD_ADDRESSES) {
+      if (*p == '>' && is_behind_address(p + 1, end)) return p;
+    } else if (*p == '"') {
+      is_quoted = !is_quoted;
+    } else if (*p == '\\' && is_quoted) {
+      p++;
+    } else if (*p == '>' && !is_quoted) {
+      return p;
+    }
+  }
+  return NULL;
+}
+
+/* " proto=ESMTP helo=<h>" and nothing else, or the ": text" of cleanup; with odd names just its beginning. */
+static bool is_end_of_trailer(const char *p, const char *end, enum reading reading) {
   p = skip_separator(p, end);
+  if (reading != AS_WRITTEN && (STARTS_WITH(p, end, "proto=") || STARTS_WITH(p, end, "helo=<"))) return true;
   if (STARTS_WITH(p, end, "proto=")) {
     while (p < end && *p != ' ' && *p != ',' && *p != ':') p++;
     p = skip_separator(p, end);
@@ -44,23 +68,22 @@ static bool is_end_of_trailer(const char *p, const char *end) {
   return p == end || STARTS_WITH(p, end, ": ");
 }
 
-/* Reads "from=<a> to=<b>" or "from=<a>, to=<b>" at p; false when an address does not end or, if is_strict, when something else than a
- * trailer follows. */
-static bool read_envelope(const char *p, const char *end, bool is_strict, struct line *line) {
+/* Reads "from=<a> to=<b>" or "from=<a>, to=<b>" at p; false when an address does not end, or something else follows. */
+static bool read_envelope(const char *p, const char *end, enum reading reading, struct line *line) {
   line->reject.sender = line->reject.recipient = SLICE_ABSENT;
   if (STARTS_WITH(p, end, "from=<")) {
-    const char *close = address_end(p + 6, end);
+    const char *close = address_end(p + 6, end, reading);
     if (!close) return false;
     line->reject.sender = slice_between(p + 6, close);
     p = skip_separator(close + 1, end);
   }
   if (STARTS_WITH(p, end, "to=<")) {
-    const char *close = address_end(p + 4, end);
+    const char *close = address_end(p + 4, end, reading);
     if (!close) return false;
     line->reject.recipient = slice_between(p + 4, close);
     p = close + 1;
   }
-  return !is_strict || is_end_of_trailer(p, end);
+  return is_end_of_trailer(p, end, reading);
 }
 
 static bool is_trailer(const char *p, const char *end) {
@@ -69,11 +92,16 @@ static bool is_trailer(const char *p, const char *end) {
 }
 
 /* Where the trailer begins, with the envelope read; `end` when there is none. A reply may quote a trailer and an address may hold one,
- * so it is the last one that reads well to its end; a client's name in helo=<> may spoil that, so then the last with whole addresses. */
+ * so it is the last one that reads well. */
 static const char *read_trailer(const char *p, const char *end, struct line *line) {
-  for (int is_strict = 1; is_strict >= 0; is_strict--)
-    for (const char *at = end; (at = scan_find_last(p, at, ';'));)
-      if (is_trailer(at, end) && read_envelope(at + 2, end, is_strict, line)) return at;
+  for (enum reading reading = AS_WRITTEN; reading < READING_COUNT; reading++) {
+    unsigned tries = 0;
+    for (const char *at = end; tries < TRAILERS_MAX && (at = scan_find_last(p, at, ';'));) {
+      if (!is_trailer(at, end)) continue;
+      if (read_envelope(at + 2, end, reading, line)) return at;
+      tries++;
+    }
+  }
   line->reject.sender = line->reject.recipient = SLICE_ABSENT;
   return end;
 }
@@ -126,6 +154,14 @@ static bool is_content(const char *p, const char *end) {
   return false;
 }
 
+/* Behind "RCPT", "END-OF-MESSAGE" or "DATA content". */
+static const char *skip_stage(const char *p, const char *end) {
+  while (p < end &&
+         (*p == '-' || (*p == ' ' && !STARTS_WITH(p, end, " from ")) || (ascii_lower(*p) >= 'a' && ascii_lower(*p) <= 'z')))
+    p++;
+  return p;
+}
+
 unsigned postfix_read_reject(const char *p, const char *end, struct line *line) {
   if (STARTS_WITH(p, end, "reject: "))
     p += 8;
@@ -137,7 +173,7 @@ unsigned postfix_read_reject(const char *p, const char *end, struct line *line) 
     return READ_NOISE + NOISE_policy;
   if (is_content(p, end)) return read_content_reject(p, end, line);
   const char *stage = p;
-  while (p < end && *p != ' ' && *p != ':') p++;
+  p = skip_stage(p, end);
   line->reject.stage = slice_between(stage, p);
   line->reject.client_host = line->reject.client_ip = SLICE_ABSENT;
   if (STARTS_WITH(p, end, " from ")) p = read_client(p + 6, end, line);
