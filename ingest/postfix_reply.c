@@ -2,6 +2,7 @@
  *
  *   host mx.b.example[192.0.2.7] said: 550 5.1.1 No such user (in reply to RCPT TO command)
  *   host mx.b.example[192.0.2.7] refused to talk to me: 554 5.7.1 ...
+ *   SASL authentication failed; server mx.b.example[192.0.2.7] said: 535 5.7.8 ...
  *   delivery temporarily suspended: host mx.b.example[192.0.2.7] said: ...
  *   conversation with mx.b.example[192.0.2.7] timed out while sending RCPT TO
  *   lost connection with mx.b.example[192.0.2.7] while performing the HELO handshake
@@ -16,9 +17,13 @@ uint16_t postfix_smtp_code(struct slice text) {
   return (uint16_t)((p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0'));
 }
 
-/* Digits, letters a-f, '.' and ':', and one of the latter two at least. */
+/* Digits, letters a-f, '.' and ':', and one of the latter two at least; then, of a link-local address, "%eth0" (RFC 4007 11.2;
+ * names of interfaces have at most 15 bytes). */
 static bool is_ip(struct slice text) {
   bool has_separator = false;
+  size_t percent = slice_find_byte(text, '%');
+  if (text.len - percent > 16) return false;
+  text.len = percent;
   if (text.len < 2 || text.len > 45) return false;
   for (size_t i = 0; i < text.len; i++) {
     char c = text.ptr[i], lower = (char)(c | 0x20);
@@ -83,36 +88,44 @@ static void set_relay_if_absent(struct slice peer, struct line *line) {
     postfix_read_peer_slow(peer, &line->delivery.relay_host, &line->delivery.relay_ip);
 }
 
-/* Behind "host X[ip]": the reply and the command that it answers. */
-static bool read_said(struct slice text, struct slice said, struct slice peer, struct line *line) {
-  struct slice reply = slice_skip(said, 7);
-  const char *open = memrchr(reply.ptr, '(', reply.len);
+/* Where a server's words stand in those of Postfix: behind the server's name, which stands between `before` and `between`. */
+static const struct {
+  struct slice before, between;
+  struct slice stage;   /* absent: "(in reply to X)" behind the reply tells it */
+  bool is_whole_needed; /* without Postfix's own words the reply does not tell what failed */
+} sayings[] = {
+    {SLICE("host "), SLICE(" said: "), SLICE_ABSENT, false},
+    {SLICE("host "), SLICE(" refused to talk to me: "), SLICE("CONNECT"), false},
+    {SLICE("Protocol error: host "), SLICE(" said: "), SLICE_ABSENT, true},
+    {SLICE("SASL authentication failed; server "), SLICE(" said: "), SLICE("AUTH"), true},
+    {SLICE("TLS is required, but host "), SLICE(" refused to start TLS: "), SLICE("STARTTLS"), true},
+};
+
+/* The reply without "(in reply to RCPT TO command)", which tells the stage. */
+static struct slice cut_command(struct slice reply, struct line *line) {
+  const char *open = reply.len ? memrchr(reply.ptr, '(', reply.len) : NULL;
   struct slice tail = open ? slice_between(open, reply.ptr + reply.len) : SLICE_ABSENT;
-  if (slice_starts_with(tail, SLICE("(in reply to ")) && slice_ends_with(tail, SLICE(")"))) {
-    line->delivery.stage = stage_of(slice_skip(tail, 13));
-    reply.len = slice_trim(slice_between(reply.ptr, open)).len;
-  }
-  if (!reply.len) reply = text;
-  line->delivery.reply = reply;
-  line->delivery.smtp_code = postfix_smtp_code(reply);
-  set_relay_if_absent(peer, line);
-  return true;
+  if (!slice_starts_with(tail, SLICE("(in reply to ")) || !slice_ends_with(tail, SLICE(")"))) return reply;
+  line->delivery.stage = stage_of(slice_skip(tail, 13));
+  return slice_trim(slice_between(reply.ptr, open));
 }
 
-/* "host X[ip] said: ..." and "host X[ip] refused to talk to me: ...". */
-static bool read_host(struct slice text, struct line *line) {
-  if (!slice_starts_with(text, SLICE("host "))) return false;
-  size_t blank = slice_find_byte(slice_skip(text, 5), ' ');
-  struct slice peer = slice_of(text.ptr + 5, blank), rest = slice_skip(text, 5 + blank);
-  if (!peer.len || peer.ptr[peer.len - 1] != ']') return false;
-  if (slice_starts_with(rest, SLICE(" said: "))) return read_said(text, rest, peer, line);
-  if (!slice_starts_with(rest, SLICE(" refused to talk to me: "))) return false;
-  struct slice reply = slice_skip(rest, 24);
-  line->delivery.stage = SLICE("CONNECT");
-  line->delivery.reply = reply.len ? reply : text;
-  line->delivery.smtp_code = postfix_smtp_code(reply);
-  set_relay_if_absent(peer, line);
-  return true;
+/* A text with a server's words in it. */
+static bool read_saying(struct slice text, struct line *line) {
+  for (size_t i = 0; i < sizeof sayings / sizeof *sayings; i++) {
+    if (!slice_starts_with(text, sayings[i].before)) continue;
+    struct slice rest = slice_skip(text, sayings[i].before.len), peer = slice_of(rest.ptr, slice_find_byte(rest, ' '));
+    struct slice reply = slice_skip(rest, peer.len);
+    if (!peer.len || peer.ptr[peer.len - 1] != ']' || !slice_starts_with(reply, sayings[i].between)) continue;
+    reply = slice_skip(reply, sayings[i].between.len);
+    line->delivery.stage = sayings[i].stage;
+    if (slice_is_absent(sayings[i].stage)) reply = cut_command(reply, line);
+    line->delivery.smtp_code = postfix_smtp_code(reply);
+    if (!sayings[i].is_whole_needed) line->delivery.reply = reply.len ? reply : text;
+    set_relay_if_absent(peer, line);
+    return true;
+  }
+  return false;
 }
 
 /* No reply, but a server and the command that went unanswered. */
@@ -133,7 +146,7 @@ void postfix_read_reply(struct slice text, struct line *line) {
   struct slice suspended = SLICE("delivery temporarily suspended: "), inner = text;
   line->delivery.reply = text;
   if (slice_starts_with(inner, suspended)) inner = slice_skip(inner, suspended.len);
-  if (read_host(inner, line) || read_broken_conversation(inner, line)) return;
+  if (read_saying(inner, line) || read_broken_conversation(inner, line)) return;
   if (slice_starts_with(inner, SLICE("connect to "))) {
     struct slice peer = slice_skip(inner, 11);
     size_t close = slice_find(peer, SLICE("]:"));
