@@ -73,18 +73,30 @@ static inline unsigned read_fields(const struct postfix_run *run, const char *p,
   if (!STARTS_WITH(p, end, "delay=")) return READ_UNPARSED + UNPARSED_BODY;
   uint64_t commas = block_find(block_load_until(p, run->limit), ',') & bits_below((size_t)(end - p));
   uint64_t second = bits_drop_first(commas), third = bits_drop_first(second);
-  if (!third) return READ_UNPARSED + UNPARSED_BODY;
-  if (end - p - bits_first(third) < 12) return READ_UNPARSED + UNPARSED_BODY;
-  const char *delays = p + bits_first(commas) + 2, *dsn = p + bits_first(second) + 2, *status = p + bits_first(third) + 2;
-  if (!STARTS_WITH(delays, end, "delays=") || !STARTS_WITH(dsn, end, "dsn=") || !STARTS_WITH(status, end, "status="))
-    return READ_UNPARSED + UNPARSED_BODY;
+  if (!second) return READ_UNPARSED + UNPARSED_BODY;
+  const char *delays = p + bits_first(commas) + 2, *dsn = p + bits_first(second) + 2,
+             *dsn_end = third ? p + bits_first(third) : end;
+  if (!STARTS_WITH(dsn, end, "dsn=")) { /* since Postfix 3.11 tls=LEVEL stands before it */
+    if (!STARTS_WITH(dsn, end, "tls=")) return READ_UNPARSED + UNPARSED_BODY;
+    dsn = scan_find(dsn, end, run->limit, ',') + 2;
+    if (!STARTS_WITH(dsn, end, "dsn=")) return READ_UNPARSED + UNPARSED_BODY;
+    dsn_end = scan_find(dsn, end, run->limit, ',');
+  }
+  if (end - dsn_end < 12) return READ_UNPARSED + UNPARSED_BODY;
+  const char *status = dsn_end + 2;
+  if (!STARTS_WITH(delays, end, "delays=") || !STARTS_WITH(status, end, "status=")) return READ_UNPARSED + UNPARSED_BODY;
   unsigned result = read_status(status + 7, end, line, text);
   if (result == READ_UNPARSED + UNPARSED_BODY) return result;
   line->delivery.delay_us = read_seconds(p + 6, delays - 2);
-  line->delivery.dsn = slice_between(dsn + 4, status - 2);
+  line->delivery.dsn = slice_between(dsn + 4, dsn_end);
   set_relay(slice_between(relay, relay_end), run->limit, line);
   return result;
 }
+
+/* What no log of Postfix comes near: fields of a line, and places where its recipient may end. Without these a line made for it
+ * would take time that grows with the cube of its length. */
+#define FIELDS_MAX 16u
+#define ADDRESS_ENDS_MAX 64u
 
 /* As read_fields, with any of the fields but the status left out: old versions wrote no delays= and dsn=, and long values do not fit
  * a block. */
@@ -92,7 +104,8 @@ static unsigned read_fields_slowly(const char *p, const char *end, struct line *
   struct slice relay = SLICE_ABSENT;
   line->delivery.delay_us = DELAY_ABSENT;
   line->delivery.dsn = SLICE_ABSENT;
-  while (!STARTS_WITH(p, end, "status=")) {
+  for (unsigned field_count = 0; !STARTS_WITH(p, end, "status="); field_count++) {
+    if (field_count == FIELDS_MAX) return READ_UNPARSED + UNPARSED_BODY;
     const char *comma = p < end ? memchr(p, ',', (size_t)(end - p)) : NULL;
     if (!comma || end - comma < 2 || comma[1] != ' ') return READ_UNPARSED + UNPARSED_BODY;
     if (STARTS_WITH(p, end, "relay=") && slice_is_absent(relay))
@@ -125,13 +138,14 @@ static const char *find_address_end(const char *p, const char *end, bool ignore_
 
 /* Every way to split a line into address and fields, the first that makes sense. */
 static unsigned read_slowly(const char *p, const char *end, bool ignore_quotes, struct line *line, struct slice *text) {
-  for (const char *close = p; (close = find_address_end(close, end, ignore_quotes)); close++) {
+  unsigned tries = 0;
+  for (const char *close = p; tries < ADDRESS_ENDS_MAX && (close = find_address_end(close, end, ignore_quotes)); close++, tries++) {
     const char *fields = close + 3;
     line->delivery.recipient = slice_between(p, close);
     line->delivery.orig_recipient = SLICE_ABSENT;
     if (STARTS_WITH(fields, end, "orig_to=<")) {
       const char *original = fields + 9;
-      for (const char *at = original; (at = find_address_end(at, end, ignore_quotes)); at++) {
+      for (const char *at = original; tries < ADDRESS_ENDS_MAX && (at = find_address_end(at, end, ignore_quotes)); at++, tries++) {
         line->delivery.orig_recipient = slice_between(original, at);
         unsigned result = read_fields_slowly(at + 3, end, line, text);
         if (result != READ_UNPARSED + UNPARSED_BODY) return result;

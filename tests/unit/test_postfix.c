@@ -1,4 +1,6 @@
 /* ingest/postfix: what each line of tests/data/postfix/NAME.log is read as, and how lines go to workers. */
+#include <time.h>
+
 #include "tests/unit/format_data.h"
 
 START_TEST(every_line_of_the_data_is_read_as_expected) { ck_assert_uint_ge(for_each_log("postfix", check_expected), 8); }
@@ -26,6 +28,34 @@ START_TEST(too_long_line_is_counted_and_the_next_is_undisturbed) {
   ck_assert_uint_eq(reading.parser.lists[0].items[0].number, 2);
   reading_deinit(&reading);
   buf_deinit(&text);
+}
+END_TEST
+
+/* 32 lines of 64 KiB, each a piece repeated that looks like the beginning of what is sought. In squared time they take minutes. */
+START_TEST(line_made_to_be_slow_is_not) {
+  static const struct {
+    const char *front, *piece;
+  } forms[] = {{"smtp[9]: 3F2A1B4C5D: to=<a", ">, orig_to=<b>, relay=x"},
+               {"smtp[9]: 3F2A1B4C5D: to=<a", ">, relay=x"},
+               {"smtpd[9]: NOQUEUE: reject: RCPT from h[192.0.2.1]: 550 no", "; from=<\"a"},
+               {"smtpd[9]: NOQUEUE: reject: RCPT from h[192.0.2.1]: 550 no", "; from=<a> to=<b"}};
+  for (size_t form = 0; form < sizeof forms / sizeof *forms; form++) {
+    struct buf text = {0};
+    for (unsigned i = 0; i < 32; i++) {
+      size_t begin = text.len;
+      buf_printf(&text, "Nov 24 08:15:07 mx1 postfix/%s", forms[form].front);
+      while (text.len - begin < LIMIT_LINE_BYTES - 64) buf_printf(&text, "%s", forms[form].piece);
+      buf_append_byte(&text, '\n');
+    }
+    struct reading reading;
+    reading_init(&reading, "postfix", buf_slice(&text), 1);
+    clock_t begun = clock();
+    parse(&reading, 0, text.len);
+    ck_assert_int_lt((clock() - begun) / CLOCKS_PER_SEC, 4);
+    ck_assert_uint_eq(sum_of(&reading.parser.counts), 32);
+    reading_deinit(&reading);
+    buf_deinit(&text);
+  }
 }
 END_TEST
 
@@ -95,5 +125,6 @@ START_TEST(repeat_beyond_the_lookback_is_noise) {
 END_TEST
 
 TEST_MAIN(every_line_of_the_data_is_read_as_expected, chunk_boundaries_change_nothing,
-          too_long_line_is_counted_and_the_next_is_undisturbed, key_of_a_line_is_that_of_its_host_and_queue_id,
-          keys_spread_over_all_shards, unparsed_lines_of_a_replay_are_not_reported, repeat_beyond_the_lookback_is_noise)
+          too_long_line_is_counted_and_the_next_is_undisturbed, line_made_to_be_slow_is_not,
+          key_of_a_line_is_that_of_its_host_and_queue_id, keys_spread_over_all_shards, unparsed_lines_of_a_replay_are_not_reported,
+          repeat_beyond_the_lookback_is_noise)
