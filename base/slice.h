@@ -77,7 +77,9 @@ static inline size_t slice_find(struct slice s, struct slice what) {
   return at ? (size_t)(at - s.ptr) : s.len;
 }
 
+/* Without its first `count` bytes; what is absent stays absent. */
 static inline struct slice slice_skip(struct slice s, size_t count) {
+  if (!s.ptr) return s;
   return count < s.len ? slice_of(s.ptr + count, s.len - count) : slice_of(s.ptr + s.len, 0);
 }
 

@@ -4,6 +4,8 @@
 static const struct format *const formats[] = {
     &FORMAT_POSTFIX,
     &FORMAT_POWERMTA,
+    &FORMAT_KUMOMTA,
+    &FORMAT_HALON,
 };
 
 const struct format *format_at(size_t i) { return i < sizeof formats / sizeof *formats ? formats[i] : NULL; }

@@ -6,5 +6,7 @@
 
 extern const struct format FORMAT_POSTFIX;
 extern const struct format FORMAT_POWERMTA;
+extern const struct format FORMAT_KUMOMTA;
+extern const struct format FORMAT_HALON;
 
 #endif
