@@ -10,53 +10,93 @@
 
 #include "base/buf.h"
 
-static inline void msgpack_write_u64(struct buf *b, uint64_t value) {
-  uint8_t *p = (uint8_t *)buf_reserve(b, 9);
+/* Most bytes that a number and a string's or an array's header take. */
+#define MSGPACK_U64_BYTES_MAX 9u
+#define MSGPACK_HEADER_BYTES_MAX 5u
+
+/* msgpack_put_*: to `p`, which has the room; return the place behind. */
+static inline uint8_t *msgpack_put_u64(uint8_t *p, uint64_t value) {
   if (value < 0x80) {
-    p[0] = (uint8_t)value, b->len += 1;
-  } else if (value <= 0xff) {
-    p[0] = 0xcc, p[1] = (uint8_t)value, b->len += 2;
-  } else if (value <= 0xffff) {
-    uint16_t be = __builtin_bswap16((uint16_t)value);
-    p[0] = 0xcd, memcpy(p + 1, &be, 2), b->len += 3;
-  } else if (value <= 0xffffffff) {
-    uint32_t be = __builtin_bswap32((uint32_t)value);
-    p[0] = 0xce, memcpy(p + 1, &be, 4), b->len += 5;
-  } else {
-    uint64_t be = __builtin_bswap64(value);
-    p[0] = 0xcf, memcpy(p + 1, &be, 8), b->len += 9;
+    p[0] = (uint8_t)value;
+    return p + 1;
   }
+  if (value <= 0xff) {
+    p[0] = 0xcc, p[1] = (uint8_t)value;
+    return p + 2;
+  }
+  if (value <= 0xffff) {
+    uint16_t be = __builtin_bswap16((uint16_t)value);
+    p[0] = 0xcd, memcpy(p + 1, &be, 2);
+    return p + 3;
+  }
+  if (value <= 0xffffffff) {
+    uint32_t be = __builtin_bswap32((uint32_t)value);
+    p[0] = 0xce, memcpy(p + 1, &be, 4);
+    return p + 5;
+  }
+  uint64_t be = __builtin_bswap64(value);
+  p[0] = 0xcf, memcpy(p + 1, &be, 8);
+  return p + 9;
 }
 
-static inline void msgpack_write_str(struct buf *b, struct slice s) {
-  uint8_t *p = (uint8_t *)buf_reserve(b, s.len + 5);
-  size_t header;
+/* Strings of rows are mostly 8 to 32 bytes, too short for a call to pay: two copies that overlap do for each power of two. */
+static inline uint8_t *msgpack_put_bytes(uint8_t *p, const char *from, size_t len) {
+  if (len > 32) {
+    memcpy(p, from, len);
+  } else if (len >= 16) {
+    memcpy(p, from, 16), memcpy(p + len - 16, from + len - 16, 16);
+  } else if (len >= 8) {
+    memcpy(p, from, 8), memcpy(p + len - 8, from + len - 8, 8);
+  } else if (len >= 4) {
+    memcpy(p, from, 4), memcpy(p + len - 4, from + len - 4, 4);
+  } else {
+    for (size_t i = 0; i < len; i++) p[i] = (uint8_t)from[i];
+  }
+  return p + len;
+}
+
+static inline uint8_t *msgpack_put_str(uint8_t *p, struct slice s) {
   if (s.len < 32) {
-    p[0] = (uint8_t)(0xa0 | s.len), header = 1;
+    *p++ = (uint8_t)(0xa0 | s.len);
   } else if (s.len <= 0xff) {
-    p[0] = 0xd9, p[1] = (uint8_t)s.len, header = 2;
+    p[0] = 0xd9, p[1] = (uint8_t)s.len, p += 2;
   } else if (s.len <= 0xffff) {
     uint16_t be = __builtin_bswap16((uint16_t)s.len);
-    p[0] = 0xda, memcpy(p + 1, &be, 2), header = 3;
+    p[0] = 0xda, memcpy(p + 1, &be, 2), p += 3;
   } else {
     uint32_t be = __builtin_bswap32((uint32_t)s.len);
-    p[0] = 0xdb, memcpy(p + 1, &be, 4), header = 5;
+    p[0] = 0xdb, memcpy(p + 1, &be, 4), p += 5;
   }
-  if (s.len) memcpy(p + header, s.ptr, s.len);
-  b->len += header + s.len;
+  return msgpack_put_bytes(p, s.ptr, s.len);
 }
 
-static inline void msgpack_write_array(struct buf *b, uint32_t count) {
-  uint8_t *p = (uint8_t *)buf_reserve(b, 5);
+static inline uint8_t *msgpack_put_array(uint8_t *p, uint32_t count) {
   if (count < 16) {
-    p[0] = (uint8_t)(0x90 | count), b->len += 1;
-  } else if (count <= 0xffff) {
-    uint16_t be = __builtin_bswap16((uint16_t)count);
-    p[0] = 0xdc, memcpy(p + 1, &be, 2), b->len += 3;
-  } else {
-    uint32_t be = __builtin_bswap32(count);
-    p[0] = 0xdd, memcpy(p + 1, &be, 4), b->len += 5;
+    p[0] = (uint8_t)(0x90 | count);
+    return p + 1;
   }
+  if (count <= 0xffff) {
+    uint16_t be = __builtin_bswap16((uint16_t)count);
+    p[0] = 0xdc, memcpy(p + 1, &be, 2);
+    return p + 3;
+  }
+  uint32_t be = __builtin_bswap32(count);
+  p[0] = 0xdd, memcpy(p + 1, &be, 4);
+  return p + 5;
+}
+
+/* msgpack_write_*: to the end of a buffer. */
+static inline void msgpack_write_u64(struct buf *b, uint64_t value) {
+  uint8_t *p = (uint8_t *)buf_reserve(b, MSGPACK_U64_BYTES_MAX);
+  b->len += (size_t)(msgpack_put_u64(p, value) - p);
+}
+static inline void msgpack_write_str(struct buf *b, struct slice s) {
+  uint8_t *p = (uint8_t *)buf_reserve(b, MSGPACK_HEADER_BYTES_MAX + s.len);
+  b->len += (size_t)(msgpack_put_str(p, s) - p);
+}
+static inline void msgpack_write_array(struct buf *b, uint32_t count) {
+  uint8_t *p = (uint8_t *)buf_reserve(b, MSGPACK_HEADER_BYTES_MAX);
+  b->len += (size_t)(msgpack_put_array(p, count) - p);
 }
 
 /* A place in encoded bytes. Each reader takes one value off the front; false: not such a value, or cut short, and the

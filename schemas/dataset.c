@@ -6,18 +6,29 @@
 #include "base/csv.h"
 #include "base/json.h"
 
-static inline void encode_u32(struct buf *out, const uint32_t *value) { msgpack_write_u64(out, *value); }
-static inline void encode_u64(struct buf *out, const uint64_t *value) { msgpack_write_u64(out, *value); }
-static inline void encode_str(struct buf *out, const struct slice *value) { msgpack_write_str(out, *value); }
+/* The most bytes that a value may take, and the value to `p`, which has them; returns the place behind. */
+static inline size_t bound_u32(const uint32_t *value) { return (void)value, MSGPACK_U64_BYTES_MAX; }
+static inline size_t bound_u64(const uint64_t *value) { return (void)value, MSGPACK_U64_BYTES_MAX; }
+static inline size_t bound_str(const struct slice *value) { return MSGPACK_HEADER_BYTES_MAX + value->len; }
+static inline size_t bound_hist(const struct histogram *value) {
+  return (void)value, MSGPACK_HEADER_BYTES_MAX + HISTOGRAM_BUCKETS * MSGPACK_U64_BYTES_MAX;
+}
+static inline uint8_t *encode_u32(uint8_t *p, const uint32_t *value) { return msgpack_put_u64(p, *value); }
+static inline uint8_t *encode_u64(uint8_t *p, const uint64_t *value) { return msgpack_put_u64(p, *value); }
+static inline uint8_t *encode_str(uint8_t *p, const struct slice *value) { return msgpack_put_str(p, *value); }
+_Static_assert(HISTOGRAM_BUCKETS % 4 == 0, "looked at by fours");
 static inline uint32_t hist_used(const struct histogram *value) {
+  const uint64_t *count = value->count;
   uint32_t used = HISTOGRAM_BUCKETS;
-  while (used && !value->count[used - 1]) used--;
+  while (used && !(count[used - 1] | count[used - 2] | count[used - 3] | count[used - 4])) used -= 4;
+  while (used && !count[used - 1]) used--;
   return used;
 }
-static inline void encode_hist(struct buf *out, const struct histogram *value) {
+static inline uint8_t *encode_hist(uint8_t *p, const struct histogram *value) {
   uint32_t used = hist_used(value);
-  msgpack_write_array(out, used);
-  for (uint32_t i = 0; i < used; i++) msgpack_write_u64(out, value->count[i]);
+  p = msgpack_put_array(p, used);
+  for (uint32_t i = 0; i < used; i++) p = msgpack_put_u64(p, value->count[i]);
+  return p;
 }
 
 static inline bool decode_u64(struct msgpack_reader *from, uint64_t *value) { return msgpack_read_u64(from, value); }
@@ -84,19 +95,19 @@ static void csv_hist(struct buf *out, const struct histogram *value) {
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 const struct dataset DATASETS[DATASET_COUNT] = {
-#define DATASET(dataset, since, text)                 \
-  [DATASET_##dataset] = {.name = #dataset,            \
-                         .version = since,            \
-                         .what = text,                \
-                         .columns = dataset##_columns, \
+#define DATASET(dataset, since, text)                                 \
+  [DATASET_##dataset] = {.name = #dataset,                            \
+                         .version = since,                            \
+                         .what = text,                                \
+                         .columns = dataset##_columns,                \
                          .column_count = COUNT_OF(dataset##_columns), \
-                         .key_count = dataset##_key_count, \
-                         .row_size = sizeof(struct dataset##_row), \
-                         .encode = dataset##_encode,  \
-                         .decode = dataset##_decode,  \
-                         .compare = dataset##_compare, \
-                         .merge = dataset##_merge,    \
-                         .write_json = dataset##_write_json, \
+                         .key_count = dataset##_key_count,            \
+                         .row_size = sizeof(struct dataset##_row),    \
+                         .encode = dataset##_encode,                  \
+                         .decode = dataset##_decode,                  \
+                         .compare = dataset##_compare,                \
+                         .merge = dataset##_merge,                    \
+                         .write_json = dataset##_write_json,          \
                          .write_csv = dataset##_write_csv},
 #include "schemas/datasets.def"
 #undef DATASET

@@ -23,11 +23,18 @@ enum {
 #undef COLUMN
 };
 
+/* Room for the whole row is asked for once. */
 static void ROW_FN(_encode)(const void *row, struct buf *out) {
   const ROW_STRUCT *r = row;
-#define COLUMN(name, type, kind, what) encode_##type(out, &r->name);
+  size_t room = 0;
+#define COLUMN(name, type, kind, what) room += bound_##type(&r->name);
 #include ROW_DEF
 #undef COLUMN
+  uint8_t *begin = (uint8_t *)buf_reserve(out, room), *p = begin;
+#define COLUMN(name, type, kind, what) p = encode_##type(p, &r->name);
+#include ROW_DEF
+#undef COLUMN
+  out->len += (size_t)(p - begin);
 }
 
 static bool ROW_FN(_decode)(struct msgpack_reader *from, void *row) {
