@@ -132,6 +132,7 @@ bool pipeline_run(struct pipeline *p, bool (*should_stop)(void *context), void *
   while (is_done && !is_over && !should_stop(context)) {
     is_done = take_batch(p, &is_over, err);
     int64_t now_us = clock_monotonic_us();
+    if (is_done) is_done = pipeline_finish_commit(p, false, err);
     if (is_done && is_flush_due(p, now_us)) is_done = pipeline_commit(p, err);
     if (progress_is_due(&progress, now_us)) {
       uint64_t done_bytes, total_bytes;
@@ -142,7 +143,8 @@ bool pipeline_run(struct pipeline *p, bool (*should_stop)(void *context), void *
   progress_deinit(&progress);
   /* What was read before an input failed is whole lines, and counts. */
   struct error commit_err = {0};
-  if (p->is_commit_broken || pipeline_commit(p, &commit_err)) return is_done;
+  if (p->is_commit_broken) return false;
+  if (pipeline_commit(p, &commit_err) && pipeline_finish_commit(p, true, &commit_err)) return is_done;
   if (is_done) *err = commit_err;
   return false;
 }

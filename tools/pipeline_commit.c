@@ -1,5 +1,11 @@
-/* One commit of the pipeline: segments of every worker, positions of every input, open messages of every join, at once. */
+/* One commit of the pipeline: segments of every worker, positions of every input, open messages of every join, at once.
+ *
+ *   write, gather       all workers, between two batches       110 ms of one core for 230 k rows
+ *   store_commit        a thread of its own                     25 ms for 10 k open messages, some of them waiting for the disk
+ */
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -22,12 +28,6 @@ static bool write_segments(struct pipeline *p, struct error *err) {
   return true;
 }
 
-/* Open messages copied one behind another: scope, key and state of each, with their lengths in `sizes`. */
-struct gathered {
-  struct buf bytes;
-  struct buf sizes; /* size_t[3] each */
-};
-
 static void gather_message(void *context, const struct open_message *message) {
   struct gathered *gathered = context;
   size_t sizes[3] = {message->scope.len, message->key.len, message->state.len};
@@ -37,34 +37,32 @@ static void gather_message(void *context, const struct open_message *message) {
   buf_append_slice(&gathered->bytes, message->state);
 }
 
-/* The gathered messages as an array; its slices point into gathered->bytes. */
-static struct open_message *list_messages(const struct gathered *gathered, size_t *count) {
-  *count = gathered->sizes.len / sizeof(size_t[3]);
-  struct open_message *messages = memory_alloc(*count * sizeof *messages);
-  const char *at = buf_slice(&gathered->bytes).ptr;
-  for (size_t i = 0; i < *count; i++) {
-    size_t sizes[3];
-    memcpy(sizes, gathered->sizes.ptr + i * sizeof sizes, sizeof sizes);
-    messages[i].scope = slice_of(at, sizes[0]);
-    messages[i].key = slice_of(at + sizes[0], sizes[1]);
-    messages[i].state = slice_of(at + sizes[0] + sizes[1], sizes[2]);
-    at += sizes[0] + sizes[1] + sizes[2];
-  }
-  return messages;
+static void phase_gather(void *context, unsigned number) {
+  struct pipeline *p = context;
+  struct worker *worker = &p->workers[number];
+  worker->progress = memory_alloc(p->progress_count * sizeof *worker->progress);
+  if (p->progress_count) memcpy(worker->progress, p->progress, p->progress_count * sizeof *worker->progress);
+  join_checkpoint(worker->join, worker->progress, p->progress_count, gather_message, &worker->gathered);
 }
 
 /* Asks every join; progress[i].oldest becomes the oldest over all of them. */
-static void checkpoint_joins(struct pipeline *p, struct input_progress *progress, size_t input_count, struct gathered *gathered) {
-  uint64_t *oldest = memory_alloc(input_count * sizeof *oldest);
-  for (size_t i = 0; i < input_count; i++) oldest[i] = progress[i].committed;
-  for (unsigned w = 0; w < p->worker_count; w++) {
-    for (size_t i = 0; i < input_count; i++) progress[i].oldest = progress[i].committed;
-    join_checkpoint(p->workers[w].join, progress, input_count, gather_message, gathered);
-    for (size_t i = 0; i < input_count; i++)
-      if (progress[i].oldest < oldest[i]) oldest[i] = progress[i].oldest;
+static void gather(struct pipeline *p) {
+  size_t input_count = source_input_count(p->source);
+  pipeline_remember_inputs(p, input_count);
+  p->progress = memory_alloc(input_count * sizeof *p->progress);
+  p->progress_count = input_count;
+  for (size_t i = 0; i < input_count; i++) {
+    uint64_t committed = source_input_done(p->source, (uint32_t)i);
+    bool is_ended = source_input_is_ended(p->source, (uint32_t)i);
+    p->progress[i] = (struct input_progress){.committed = committed, .is_ended = is_ended, .oldest = committed};
   }
-  for (size_t i = 0; i < input_count; i++) progress[i].oldest = oldest[i];
-  free(oldest);
+  team_run(p->team, phase_gather, p);
+  for (unsigned w = 0; w < p->worker_count; w++) {
+    for (size_t i = 0; i < input_count; i++)
+      if (p->workers[w].progress[i].oldest < p->progress[i].oldest) p->progress[i].oldest = p->workers[w].progress[i].oldest;
+    free(p->workers[w].progress);
+    p->workers[w].progress = NULL;
+  }
 }
 
 void pipeline_remember_inputs(struct pipeline *p, size_t input_count) {
@@ -74,77 +72,163 @@ void pipeline_remember_inputs(struct pipeline *p, size_t input_count) {
   p->committed_count = input_count;
 }
 
-/* Positions that changed since the last commit; numbers[k] is the input of positions[k]. */
-static size_t list_positions(struct pipeline *p, const struct input_progress *progress, size_t input_count,
-                             struct input_position *positions, size_t *numbers) {
-  size_t count = 0;
-  for (size_t i = 0; i < input_count; i++) {
-    struct input_position *position = &positions[count];
+/* ---- the commit under way ---------------------------------------------------------------------------------------------------- */
+
+/* Everything that the thread of a commit needs is in here and its own until is_done. */
+struct commit_job {
+  struct store *store;
+  struct commit commit;
+  struct gathered gathered[LIMIT_THREADS]; /* what the open messages point into */
+  struct pending_segments *pending[LIMIT_THREADS];
+  struct open_message *messages;
+  struct input_position *positions;
+  size_t *numbers; /* numbers[k] is the input of positions[k] */
+  pthread_t thread;
+  bool has_thread, is_good;
+  atomic_bool is_done;
+  struct error err;
+  size_t rows;
+  int64_t begun_us, written_us, done_us;
+};
+
+/* Positions that changed since the last commit. */
+static void list_positions(struct pipeline *p, struct commit_job *job) {
+  job->positions = memory_alloc(p->progress_count * sizeof *job->positions);
+  job->numbers = memory_alloc(p->progress_count * sizeof *job->numbers);
+  for (size_t i = 0; i < p->progress_count; i++) {
+    struct input_position *position = &job->positions[job->commit.input_count];
     const struct committed_input *last = &p->committed[i];
     if (last->is_replaying) continue;
-    if (!source_position(p->source, (uint32_t)i, progress[i].oldest, position)) continue;
+    if (!source_position(p->source, (uint32_t)i, p->progress[i].oldest, position)) continue;
     if (!position->id) position->id = last->id;
     bool is_same = position->id == last->id && position->id != 0 && position->committed == last->committed &&
                    position->replay_from == last->replay_from && position->head_hash == last->head_hash;
-    if (is_same) continue;
-    numbers[count++] = i;
+    if (!is_same) job->numbers[job->commit.input_count++] = i;
   }
-  return count;
 }
 
-static bool commit_gathered(struct pipeline *p, struct input_progress *progress, size_t input_count, struct error *err) {
-  struct gathered gathered = {0};
-  checkpoint_joins(p, progress, input_count, &gathered);
-  struct input_position *positions = memory_alloc(input_count * sizeof *positions);
-  size_t *numbers = memory_alloc(input_count * sizeof *numbers);
-  struct pending_segments *pending[LIMIT_THREADS];
-  for (unsigned i = 0; i < p->worker_count; i++) pending[i] = p->workers[i].pending;
-  struct commit commit = {.pending = pending, .pending_count = p->worker_count, .inputs = positions};
-  commit.input_count = list_positions(p, progress, input_count, positions, numbers);
-  struct open_message *messages = list_messages(&gathered, &commit.open_message_count);
-  commit.open_messages = messages;
-  bool is_done = store_commit(p->store, &commit, err);
-  for (size_t k = 0; is_done && k < commit.input_count; k++)
-    p->committed[numbers[k]] = (struct committed_input){.id = positions[k].id,
-                                                        .committed = positions[k].committed,
-                                                        .replay_from = positions[k].replay_from,
-                                                        .head_hash = positions[k].head_hash};
-  free(messages);
-  free(numbers);
-  free(positions);
-  buf_deinit(&gathered.bytes);
-  buf_deinit(&gathered.sizes);
-  return is_done;
+/* The gathered messages as an array. */
+static void list_messages(struct commit_job *job, unsigned worker_count) {
+  size_t count = 0;
+  for (unsigned w = 0; w < worker_count; w++) count += job->gathered[w].sizes.len / sizeof(size_t[3]);
+  struct open_message *message = job->messages = memory_alloc(count * sizeof *job->messages);
+  job->commit.open_message_count = count;
+  for (unsigned w = 0; w < worker_count; w++) {
+    const struct gathered *gathered = &job->gathered[w];
+    const char *at = buf_slice(&gathered->bytes).ptr;
+    for (size_t begin = 0; begin < gathered->sizes.len; begin += sizeof(size_t[3]), message++) {
+      size_t sizes[3];
+      memcpy(sizes, gathered->sizes.ptr + begin, sizeof sizes);
+      message->scope = slice_of(at, sizes[0]);
+      message->key = slice_of(at + sizes[0], sizes[1]);
+      message->state = slice_of(at + sizes[0] + sizes[1], sizes[2]);
+      at += sizes[0] + sizes[1] + sizes[2];
+    }
+  }
+}
+
+static void *job_main(void *argument) {
+  struct commit_job *job = argument;
+  job->is_good = store_commit(job->store, &job->commit, &job->err);
+  job->done_us = clock_monotonic_us();
+  atomic_store(&job->is_done, true);
+  return NULL;
+}
+
+static struct commit_job *job_new(struct pipeline *p) {
+  struct commit_job *job = memory_zeroed(sizeof *job);
+  job->store = p->store;
+  for (unsigned i = 0; i < p->worker_count; i++) {
+    job->pending[i] = p->workers[i].pending;
+    p->workers[i].pending = NULL;
+  }
+  job->commit.pending = job->pending;
+  job->commit.pending_count = p->worker_count;
+  return job;
+}
+
+static void job_free(struct commit_job *job, unsigned worker_count) {
+  for (unsigned i = 0; i < worker_count; i++) {
+    pending_segments_free(job->pending[i]);
+    buf_deinit(&job->gathered[i].bytes);
+    buf_deinit(&job->gathered[i].sizes);
+  }
+  free(job->messages);
+  free(job->positions);
+  free(job->numbers);
+  free(job);
+}
+
+static void job_begin(struct pipeline *p, struct commit_job *job) {
+  gather(p);
+  for (unsigned i = 0; i < p->worker_count; i++) {
+    job->gathered[i] = p->workers[i].gathered;
+    p->workers[i].gathered = (struct gathered){0};
+  }
+  list_positions(p, job);
+  free(p->progress);
+  p->progress = NULL;
+  list_messages(job, p->worker_count);
+  job->commit.inputs = job->positions;
+  job->commit.open_messages = job->messages;
+  job->has_thread = pthread_create(&job->thread, NULL, job_main, job) == 0;
+  if (!job->has_thread) job_main(job);
+}
+
+bool pipeline_finish_commit(struct pipeline *p, bool waits, struct error *err) {
+  struct commit_job *job = p->job;
+  if (!job || (!waits && !atomic_load(&job->is_done))) return true;
+  if (job->has_thread) pthread_join(job->thread, NULL);
+  p->job = NULL;
+  bool is_good = job->is_good;
+  for (size_t k = 0; is_good && k < job->commit.input_count; k++) {
+    const struct input_position *position = &job->positions[k];
+    struct committed_input *committed = &p->committed[job->numbers[k]];
+    committed->id = position->id;
+    committed->committed = position->committed;
+    committed->replay_from = position->replay_from;
+    committed->head_hash = position->head_hash;
+  }
+  if (is_good) {
+    p->flushes++;
+    log_event(LOG_DEBUG, "flush", "rows=%zu write_ms=%" PRId64 " commit_ms=%" PRId64, job->rows,
+              (job->written_us - job->begun_us) / 1000, (job->done_us - job->written_us) / 1000);
+  } else {
+    p->is_commit_broken = true;
+    *err = job->err;
+    error_context(err, "store %s", p->options.store_dir);
+  }
+  job_free(job, p->worker_count);
+  return is_good;
 }
 
 bool pipeline_commit(struct pipeline *p, struct error *err) {
-  int64_t begun_us = clock_monotonic_us();
-  size_t input_count = source_input_count(p->source), rows = 0;
-  pipeline_remember_inputs(p, input_count);
+  if (!pipeline_finish_commit(p, true, err)) return false;
+  size_t rows = 0;
   for (unsigned i = 0; i < p->worker_count; i++) {
     p->workers[i].pending = pending_segments_new();
     rows += aggregator_rows(p->workers[i].aggregator);
   }
-  struct input_progress *progress = memory_zeroed(input_count * sizeof *progress);
-  for (size_t i = 0; i < input_count; i++) {
-    progress[i].committed = source_input_done(p->source, (uint32_t)i);
-    progress[i].is_ended = source_input_is_ended(p->source, (uint32_t)i);
-  }
-  bool is_done = write_segments(p, err) && commit_gathered(p, progress, input_count, err);
-  free(progress);
-  for (unsigned i = 0; i < p->worker_count; i++) {
-    pending_segments_free(p->workers[i].pending);
-    p->workers[i].pending = NULL;
-  }
-  if (!is_done) {
+  int64_t begun_us = clock_monotonic_us();
+  bool is_written = write_segments(p, err);
+  struct commit_job *job = job_new(p);
+  if (!is_written) {
+    job_free(job, p->worker_count);
     p->is_commit_broken = true;
     return error_context(err, "store %s", p->options.store_dir);
   }
+  job->rows = rows;
+  job->begun_us = begun_us;
+  job->written_us = clock_monotonic_us();
+  job_begin(p, job);
+  p->job = job;
   p->has_uncommitted = false;
   p->committed_at_us = clock_monotonic_us();
-  p->flushes++;
-  log_event(LOG_DEBUG, "flush", "rows=%zu took_ms=%" PRId64, rows, (p->committed_at_us - begun_us) / 1000);
   return true;
 }
 
-void pipeline_commit_deinit(struct pipeline *p) { free(p->committed); }
+void pipeline_commit_deinit(struct pipeline *p) {
+  struct error ignored; /* told already, or a run that ends without having been run */
+  pipeline_finish_commit(p, true, &ignored);
+  free(p->committed);
+}

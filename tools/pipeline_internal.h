@@ -6,6 +6,12 @@
 #include "tools/pipeline.h"
 #include "tools/team.h"
 
+/* Open messages copied one behind another: scope, key and state of each, with their lengths in `sizes`. */
+struct gathered {
+  struct buf bytes;
+  struct buf sizes; /* size_t[3] each */
+};
+
 /* Everything that one thread of the team touches in a phase; aligned so that two threads never write one cache line. */
 struct worker {
   struct parser parser;
@@ -16,7 +22,10 @@ struct worker {
   int64_t filled;                      /* bytes it read, or -1 */
   uint64_t deliveries;
   bool has_flushed_stage;
-  struct pending_segments *pending; /* during a commit */
+  /* Made by one commit after another: */
+  struct pending_segments *pending;
+  struct gathered gathered;
+  struct input_progress *progress; /* of all inputs, as its join has it */
   bool is_written;
   struct error err;
   struct verdict verdicts[LIMIT_STAGE];
@@ -29,6 +38,8 @@ struct committed_input {
   uint64_t id, committed, replay_from, head_hash;
   bool is_replaying;
 };
+
+struct commit_job;
 
 struct pipeline {
   struct pipeline_options options;
@@ -48,13 +59,21 @@ struct pipeline {
   uint64_t flushes;
   struct committed_input *committed;
   size_t committed_count;
+  struct input_progress *progress; /* during the gathering of a commit */
+  size_t progress_count;
+  struct commit_job *job; /* the commit under way; NULL: none */
 };
 
 /* Makes room in `committed` for the first `input_count` inputs. */
 void pipeline_remember_inputs(struct pipeline *pipeline, size_t input_count);
 
-/* Writes the tables, gathers positions and open messages, commits. */
+/* Writes the tables, gathers positions and open messages, and begins to commit them, on a thread of its own: the next batches are
+ * read meanwhile. Waits for the commit before it; an error may be of that one. */
 bool pipeline_commit(struct pipeline *pipeline, struct error *err);
+
+/* Takes the result of the commit under way if it is done, or `waits` for it. True when there is none, or not yet. */
+bool pipeline_finish_commit(struct pipeline *pipeline, bool waits, struct error *err);
+
 void pipeline_commit_deinit(struct pipeline *pipeline);
 
 #endif
