@@ -14,7 +14,6 @@
  *   version, kind = message, key, instance hash, order, order base, first time, flags, size, present strings (bits), strings...,
  *     deferral count, { present strings (bits), delay, reply code, strings... }...
  *   version, kind = whole, shard */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,8 +39,13 @@ static void emit(const struct emitter *emitter, struct scope *scope, const char 
   emitter->each(emitter->context, &message);
 }
 
+/* Not printf: thousands of them are written at each commit. */
 static void format_key(char *out, uint64_t key, uint32_t instance_hash) {
-  snprintf(out, ROW_KEY_BYTES, "%016" PRIx64 "-%08" PRIx32, key, instance_hash);
+  static const char DIGITS[] = "0123456789abcdef";
+  for (int i = 0; i < 16; i++) out[i] = DIGITS[key >> (60 - 4 * i) & 15];
+  out[16] = '-';
+  for (int i = 0; i < 8; i++) out[17 + i] = DIGITS[instance_hash >> (28 - 4 * i) & 15];
+  out[25] = '\0';
 }
 
 /* ---- writing ----------------------------------------------------------------------------------------------------------------- */
