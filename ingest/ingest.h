@@ -236,6 +236,9 @@ struct source_options {
   unsigned parts;                           /* a batch has up to this many chunks of LIMIT_CHUNK_BYTES */
   const struct key_value *kafka_properties; /* of librdkafka */
   size_t kafka_property_count;
+  /* Asked while a broker that does not answer is waited for; true ends source_new with an error. May be NULL. */
+  bool (*should_stop)(void *context);
+  void *stop_context;
   /* What the store knows; kept by reference until source_free. */
   const struct input_position *known;
   size_t known_count;

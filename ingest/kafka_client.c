@@ -9,9 +9,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-/* How long a broker that does not answer is tried at the start, and one question of it. */
+/* How long a broker that does not answer is tried at the start, and how long an answer is waited for: longer with each try, so that
+ * a wish to stop is soon seen where there is no broker at all, and a slow one gets its time. */
 #define START_MS 30000
-#define QUESTION_MS 5000
+#define ANSWER_MS_MIN 500
+#define ANSWER_MS_MAX 5000
 #define PAUSE_MS 250
 
 #define FETCH_AHEAD_KIB_ALL (64u << 10)
@@ -102,16 +104,28 @@ static bool may_pass(rd_kafka_resp_err_t code) {
   }
 }
 
-static void pause_between_tries(void) {
+struct tries {
+  int64_t deadline_us;
+  int answer_ms;
+};
+
+static struct tries tries_begin(void) { return (struct tries){clock_monotonic_us() + START_MS * 1000LL, ANSWER_MS_MIN}; }
+
+/* Pauses before the next try; false when there is to be none. */
+static bool tries_go_on(struct tries *tries, const struct source_options *options) {
+  if (clock_monotonic_us() >= tries->deadline_us) return false;
+  if (options->should_stop && options->should_stop(options->stop_context)) return false;
   struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
   nanosleep(&pause, NULL);
+  tries->answer_ms = tries->answer_ms * 2 < ANSWER_MS_MAX ? tries->answer_ms * 2 : ANSWER_MS_MAX;
+  return true;
 }
 
-static rd_kafka_resp_err_t ask_partition_count(rd_kafka_t *consumer, const char *name, int *count) {
+static rd_kafka_resp_err_t ask_partition_count(const struct kafka_question *question, int answer_ms, int *count) {
   const struct rd_kafka_metadata *metadata;
-  rd_kafka_topic_t *topic = rd_kafka_topic_new(consumer, name, NULL);
+  rd_kafka_topic_t *topic = rd_kafka_topic_new(question->consumer, question->topic, NULL);
   if (!topic) return rd_kafka_last_error();
-  rd_kafka_resp_err_t code = rd_kafka_metadata(consumer, 0, topic, &metadata, QUESTION_MS);
+  rd_kafka_resp_err_t code = rd_kafka_metadata(question->consumer, 0, topic, &metadata, answer_ms);
   rd_kafka_topic_destroy(topic);
   if (code) return code;
   code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
@@ -120,11 +134,12 @@ static rd_kafka_resp_err_t ask_partition_count(rd_kafka_t *consumer, const char 
   return code;
 }
 
-bool kafka_partition_count(rd_kafka_t *consumer, const char *brokers, const char *topic, int *count, struct error *err) {
-  int64_t deadline_us = clock_monotonic_us() + START_MS * 1000LL;
+bool kafka_partition_count(const struct kafka_question *question, int *count, struct error *err) {
+  const char *brokers = question->brokers, *topic = question->topic;
+  struct tries tries = tries_begin();
   rd_kafka_resp_err_t code;
-  while ((code = ask_partition_count(consumer, topic, count)) != 0 && may_pass(code) && clock_monotonic_us() < deadline_us)
-    pause_between_tries();
+  do code = ask_partition_count(question, tries.answer_ms, count);
+  while (code && may_pass(code) && tries_go_on(&tries, question->options));
   if (!code && *count > 0) return true;
   if (!code || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
     return error_set(err, ERROR_INPUT, "kafka %s: has no topic '%s'; make it, or correct the name", brokers, topic);
@@ -134,16 +149,15 @@ bool kafka_partition_count(rd_kafka_t *consumer, const char *brokers, const char
   return error_set(err, ERROR_INPUT, "kafka %s: topic '%s': %s", brokers, topic, rd_kafka_err2str(code));
 }
 
-bool kafka_watermarks(rd_kafka_t *consumer, const char *brokers, const char *topic, int32_t partition, uint64_t *low,
-                      uint64_t *high, struct error *err) {
-  int64_t deadline_us = clock_monotonic_us() + START_MS * 1000LL, first, end;
+bool kafka_watermarks(const struct kafka_question *question, int32_t partition, uint64_t *low, uint64_t *high, struct error *err) {
+  struct tries tries = tries_begin();
+  int64_t first, end;
   rd_kafka_resp_err_t code;
-  while ((code = rd_kafka_query_watermark_offsets(consumer, topic, partition, &first, &end, QUESTION_MS)) != 0 &&
-         clock_monotonic_us() < deadline_us)
-    pause_between_tries();
+  do code = rd_kafka_query_watermark_offsets(question->consumer, question->topic, partition, &first, &end, tries.answer_ms);
+  while (code && tries_go_on(&tries, question->options));
   if (code)
-    return error_set(err, may_pass(code) ? ERROR_RETRY : ERROR_INPUT, "kafka %s: %s/%d: cannot ask for its offsets: %s", brokers,
-                     topic, partition, rd_kafka_err2str(code));
+    return error_set(err, may_pass(code) ? ERROR_RETRY : ERROR_INPUT, "kafka %s: %s/%d: cannot ask for its offsets: %s",
+                     question->brokers, question->topic, partition, rd_kafka_err2str(code));
   *low = (uint64_t)first;
   *high = (uint64_t)end;
   return true;

@@ -14,9 +14,16 @@ bool kafka_url_parse(const char *url, char **brokers, char **topic, struct error
 rd_kafka_t *kafka_consumer_new(const char *brokers, const struct source_options *options, size_t partition_count,
                                struct error *err);
 
-/* Tries for START_MS until a broker answers. ERROR_RETRY when none did, ERROR_INPUT when the topic is not there. */
-bool kafka_partition_count(rd_kafka_t *consumer, const char *brokers, const char *topic, int *count, struct error *err);
-bool kafka_watermarks(rd_kafka_t *consumer, const char *brokers, const char *topic, int32_t partition, uint64_t *low,
-                      uint64_t *high, struct error *err);
+/* What is asked at the start, and of whom. */
+struct kafka_question {
+  rd_kafka_t *consumer;
+  const char *brokers, *topic;
+  const struct source_options *options; /* for should_stop */
+};
+
+/* Both try for START_MS until a broker answers. ERROR_RETRY when none did or should_stop said so, ERROR_INPUT when the topic is not
+ * there. */
+bool kafka_partition_count(const struct kafka_question *question, int *count, struct error *err);
+bool kafka_watermarks(const struct kafka_question *question, int32_t partition, uint64_t *low, uint64_t *high, struct error *err);
 
 #endif

@@ -81,14 +81,16 @@ static bool check_known(const struct kafka *k, const struct kafka_partition *p, 
 }
 
 /* Finds the first offset to fetch; an offset of librdkafka's own kind. */
-static bool find_start(const struct kafka *k, struct kafka_partition *p, bool until_end, int64_t *start, struct error *err) {
+static bool find_start(const struct kafka *k, struct kafka_partition *p, const struct source_options *options, int64_t *start,
+                       struct error *err) {
   uint64_t low, high;
-  if (!kafka_watermarks(k->consumer, k->brokers, k->topic, p->number, &low, &high, err)) return false;
+  const struct kafka_question question = {k->consumer, k->brokers, k->topic, options};
+  if (!kafka_watermarks(&question, p->number, &low, &high, err)) return false;
   bool is_known = p->input->position.committed > 0;
   if (is_known && !check_known(k, p, low, high, err)) return false;
   if (is_known && p->replay_from < low) p->replay_from = low;
   uint64_t from = is_known ? p->replay_from : low;
-  if (until_end) {
+  if (options->until_end) {
     p->until = high;
     p->is_over = from >= high;
   }
@@ -111,12 +113,12 @@ static bool add_partition(struct kafka *k, struct input_table *table, int32_t nu
   return true;
 }
 
-static bool assign(struct kafka *k, bool until_end, struct error *err) {
+static bool assign(struct kafka *k, const struct source_options *options, struct error *err) {
   rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)k->partition_count);
   bool is_done = true;
   for (size_t i = 0; i < k->partition_count && is_done; i++) {
     int64_t start;
-    is_done = find_start(k, &k->partitions[i], until_end, &start, err);
+    is_done = find_start(k, &k->partitions[i], options, &start, err);
     if (is_done && !k->partitions[i].is_over)
       rd_kafka_topic_partition_list_add(list, k->topic, k->partitions[i].number)->offset = start;
   }
@@ -251,7 +253,8 @@ static bool count_partitions(struct kafka *k, const struct source_options *optio
   int count = 0;
   rd_kafka_t *asker = kafka_consumer_new(k->brokers, options, 0, err);
   if (!asker) return false;
-  bool is_done = kafka_partition_count(asker, k->brokers, k->topic, &count, err);
+  const struct kafka_question question = {asker, k->brokers, k->topic, options};
+  bool is_done = kafka_partition_count(&question, &count, err);
   rd_kafka_destroy(asker);
   k->partition_count = (size_t)count;
   k->partitions = memory_zeroed(k->partition_count * sizeof *k->partitions);
@@ -269,7 +272,7 @@ bool source_kafka_new(struct input_table *table, const char *url, const struct s
   }
   for (size_t number = 0; number < k->partition_count && is_done; number++)
     is_done = add_partition(k, table, (int32_t)number, options, err);
-  if (is_done && assign(k, options->until_end, err)) {
+  if (is_done && assign(k, options, err)) {
     *out = (struct source_member){.state = k, .next = kafka_next, .free = kafka_free};
     return true;
   }

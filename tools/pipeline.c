@@ -2,7 +2,10 @@
 #include "tools/pipeline.h"
 #include "tools/cache_dir.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -201,16 +204,30 @@ static bool open_worker(struct pipeline *p, unsigned number, struct error *err) 
   return worker->classify != NULL;
 }
 
-/* Positions first: the sources need them to know what is new. */
-static bool open_rooms(struct pipeline *p, struct error *err) {
+static bool open_store(struct pipeline *p, struct error *err) {
   p->store = store_open(p->options.store_dir, STORE_WRITE, err);
-  if (!p->store) return false;
-  if (!store_read_inputs(p->store, &p->options.source.known, &p->options.source.known_count, err)) return false;
-  p->classifier = classifier_new_cached(&(struct classifier_options){0}, err);
-  if (!p->classifier) return false;
+  return p->store && store_read_inputs(p->store, &p->options.source.known, &p->options.source.known_count, err);
+}
+
+/* Positions first: the sources need them to know what is new. But a new store, which has none, is made when its sources are there:
+ * one that is empty because of a mistyped name would look like one without mail. */
+static bool open_store_and_source(struct pipeline *p, struct error *err) {
+  char catalog[PATH_MAX];
+  snprintf(catalog, sizeof catalog, "%s/catalog.sqlite", p->options.store_dir);
+  bool is_new = access(catalog, F_OK) != 0;
+  if (!is_new && !open_store(p, err)) return false;
   p->options.source.parts = p->worker_count;
   p->source = source_new(&p->options.source, err);
-  if (!p->source) return false;
+  if (!p->source || !is_new) return p->source != NULL;
+  if (!open_store(p, err)) return false;
+  if (!p->options.source.known_count) return true;
+  return error_set(err, ERROR_RETRY, "store %s: another run has just made it; try again", p->options.store_dir);
+}
+
+static bool open_rooms(struct pipeline *p, struct error *err) {
+  p->classifier = classifier_new_cached(&(struct classifier_options){0}, err);
+  if (!p->classifier) return false;
+  if (!open_store_and_source(p, err)) return false;
   p->team = team_new(p->worker_count, err);
   if (!p->team) return false;
   for (unsigned i = 0; i < p->worker_count; i++)

@@ -188,24 +188,37 @@ static int open_signals(void) {
   return signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
+struct signals {
+  int fd;
+  bool is_seen; /* once it came it counts: it can be read one time only */
+};
+
 static bool has_signal(void *context) {
+  struct signals *signals = context;
   struct signalfd_siginfo info;
-  return read(*(const int *)context, &info, sizeof info) == (ssize_t)sizeof info;
+  if (read(signals->fd, &info, sizeof info) == (ssize_t)sizeof info) signals->is_seen = true;
+  return signals->is_seen;
 }
 
-static int run_pipeline(const struct pipeline_options *options) {
+static int run_pipeline(struct pipeline_options *options) {
   struct error err = {0};
   int64_t begun_us = clock_monotonic_us();
-  int signals = open_signals();
+  struct signals signals = {.fd = open_signals()};
+  options->source.should_stop = has_signal;
+  options->source.stop_context = &signals;
   struct pipeline *pipeline = pipeline_new(options, &err);
   bool is_done = pipeline && pipeline_run(pipeline, has_signal, &signals, &err);
+  if (!pipeline && signals.is_seen) {
+    log_event(LOG_INFO, "stopped", "before the sources were open");
+    is_done = true;
+  }
   if (pipeline) {
     struct pipeline_summary summary;
     pipeline_summarize(pipeline, &summary);
     log_summary(&summary, (double)(clock_monotonic_us() - begun_us) / 1e6);
   }
   pipeline_free(pipeline);
-  if (signals >= 0) close(signals);
+  if (signals.fd >= 0) close(signals.fd);
   return is_done ? EXIT_OK : command_fail(&err);
 }
 

@@ -130,6 +130,19 @@ def test_an_unknown_key_of_the_configuration_is_named_with_its_line(bouncemill, 
 def test_a_missing_file_is_an_input_error_that_names_it(bouncemill, args, tmp_path):
     done = bouncemill.run(*args, code=INPUT, cwd=tmp_path)
     assert b"missing." in done.stderr
+    assert list(tmp_path.iterdir()) == [], "an empty store would look like one without mail"
+
+
+def test_a_signal_ends_the_wait_for_a_broker(bouncemill, tmp_path):
+    arguments = ["run", "--store", tmp_path / "store", "kafka://127.0.0.1:1/mail"]
+    process = bouncemill.start(*arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    time.sleep(1.5)
+    assert process.poll() is None, "a broker is waited for"
+    process.send_signal(signal.SIGTERM)
+    errors = process.communicate(timeout=10)[1]
+    assert process.returncode == OK, errors
+    assert b"stopped" in errors
+    assert not (tmp_path / "store").exists()
 
 
 @pytest.mark.parametrize("args", [["report"], ["query"], ["dump", "traffic"], ["files", "traffic"], ["doctor"]])
