@@ -24,6 +24,7 @@ static const char HELP[] =
 
 struct doctor {
   unsigned findings;
+  struct buf damaged; /* names of the files with a finding, each ended by a NUL */
 };
 
 static void say(struct doctor *doctor, bool is_ok, const char *what, const char *detail) {
@@ -60,20 +61,30 @@ static void check_disk(struct doctor *doctor, const char *dir) {
 
 /* Most findings name the file themselves. */
 static void take_finding(void *context, const char *path, const char *finding) {
+  struct doctor *doctor = context;
+  buf_append(&doctor->damaged, path, strlen(path) + 1);
   size_t len = strlen(path);
   bool names_path = strncmp(finding, path, len) == 0 && strncmp(finding + len, ": ", 2) == 0;
-  say(context, false, path, names_path ? finding + len + 2 : finding);
+  say(doctor, false, path, names_path ? finding + len + 2 : finding);
 }
 
 struct inventory {
-  uint64_t segments, rows, bytes;
+  const struct doctor *doctor;
+  uint64_t segments, rows, bytes, damaged;
 };
+
+static bool has_finding(const struct doctor *doctor, const char *path) {
+  for (size_t at = 0; at < doctor->damaged.len; at += strlen(doctor->damaged.ptr + at) + 1)
+    if (strcmp(doctor->damaged.ptr + at, path) == 0) return true;
+  return false;
+}
 
 static bool count_segment(void *context, const struct segment_info *segment) {
   struct inventory *inventory = context;
   inventory->segments++;
   inventory->rows += segment->rows;
   inventory->bytes += segment->bytes;
+  inventory->damaged += has_finding(inventory->doctor, segment->path);
   return true;
 }
 
@@ -110,12 +121,14 @@ static bool check_store(struct doctor *doctor, const char *dir, struct error *er
   bool is_done = store_verify(store, take_finding, doctor, err);
   if (is_done && doctor->findings == before) say(doctor, true, "store", "catalog and every byte of every segment");
   for (unsigned i = 0; is_done && i < DATASET_COUNT; i++) {
-    struct inventory inventory = {0};
-    char bytes[16];
+    struct inventory inventory = {.doctor = doctor};
+    char bytes[16], detail[160];
     is_done = store_each_segment(store, (enum dataset_id)i, count_segment, &inventory, err);
     if (!is_done) break;
-    printf("ok   %s: %" PRIu64 " segments, %" PRIu64 " rows, %s\n", DATASETS[i].name, inventory.segments, inventory.rows,
-           progress_format_bytes((double)inventory.bytes, bytes));
+    int len = snprintf(detail, sizeof detail, "%" PRIu64 " segments, %" PRIu64 " rows, %s", inventory.segments, inventory.rows,
+                       progress_format_bytes((double)inventory.bytes, bytes));
+    if (inventory.damaged) snprintf(detail + len, sizeof detail - (size_t)len, "; %" PRIu64 " damaged", inventory.damaged);
+    say(doctor, !inventory.damaged, DATASETS[i].name, detail);
   }
   is_done = is_done && tell_sources(store, err);
   store_close(store);
@@ -139,6 +152,8 @@ int doctor_main(int argc, char **argv) {
   struct error err = {0};
   check_rules(&doctor);
   check_zones(&doctor);
-  if (dir && !check_store(&doctor, dir, &err)) return command_fail(&err);
+  bool is_checked = !dir || check_store(&doctor, dir, &err);
+  buf_deinit(&doctor.damaged);
+  if (!is_checked) return command_fail(&err);
   return doctor.findings ? EXIT_FINDINGS : EXIT_OK;
 }

@@ -13,9 +13,10 @@ static const char HELP[] =
     "Counts and rates of a store, grouped by columns of traffic and by steps of time.\n\n" STORE_HELP
     "      --by KEY[,KEY]   group by these: direction, source, sender_domain,\n"
     "                       recipient_domain, provider, status, outcome, cause, last_cause,\n"
-    "                       blocklist; may be given often\n"
-    "      --where KEY=VAL  only rows with this value; given often, the same KEY means or,\n"
-    "                       different ones and\n"
+    "                       blocklist; may be given often, each KEY once\n"
+    "      --where KEY=VAL  only rows with this value, which for direction, status, outcome,\n"
+    "                       cause and last_cause is one of their words; given often, the same\n"
+    "                       KEY means or, different ones and\n"
     "      --step S         also group by minute, hour or day\n" PERIOD_HELP
     "      --format F       table (default), json or csv\n"
     "      --top N          only the first N groups: worst first, with --step by time\n"
@@ -38,12 +39,38 @@ static const struct column *find_column(struct slice name) {
   return NULL;
 }
 
+/* The words that a column may hold, one by one; absent behind the last, and for a column of any text. */
+static struct slice word_of(const struct column *column, unsigned i) {
+  struct slice name = slice_from_cstr(column->name);
+  if (slice_equal(name, SLICE("direction"))) return i < DIRECTION_COUNT ? direction_name((enum direction)i) : SLICE_ABSENT;
+  if (slice_equal(name, SLICE("status"))) return i < STATUS_COUNT ? status_name((enum status)i) : SLICE_ABSENT;
+  if (slice_equal(name, SLICE("outcome"))) return i < OUTCOME_COUNT ? outcome_name((enum outcome)i) : SLICE_ABSENT;
+  bool is_cause = slice_equal(name, SLICE("cause")) || slice_equal(name, SLICE("last_cause"));
+  return is_cause && i < CAUSE_COUNT ? cause_name((enum cause)i) : SLICE_ABSENT;
+}
+
+/* A word that no row can have is a slip of the pen, and its empty answer would be believed. */
+static bool check_word(const struct column *column, struct slice value, struct error *err) {
+  struct slice word;
+  char words[ERROR_TEXT_MAX] = "";
+  size_t len = 0;
+  if (!value.len && strcmp(column->name, "last_cause") == 0) return true; /* of all but what expired */
+  for (unsigned i = 0; !slice_is_absent(word = word_of(column, i)); i++) {
+    if (slice_equal(word, value)) return true;
+    if (len < sizeof words) len += (size_t)snprintf(words + len, sizeof words - len, "%s%.*s", len ? ", " : "", SLICE_ARG(word));
+  }
+  if (!len) return true;
+  return error_set(err, ERROR_USAGE, "--where: %s is never '%.*s', but one of %s", column->name, SLICE_ARG(value), words);
+}
+
 static bool take_by(struct query_request *request, struct slice list, struct error *err) {
   while (list.len) {
     size_t len = slice_find_byte(list, ',');
     struct slice name = slice_of(list.ptr, len);
     const struct column *column = find_column(name);
     if (!column) return error_set(err, ERROR_USAGE, "--by: unknown key '%.*s'", SLICE_ARG(name));
+    for (size_t i = 0; i < request->by_count; i++)
+      if (request->by[i] == column) return error_set(err, ERROR_USAGE, "--by: '%s' is given twice", column->name);
     if (request->by_count == QUERY_TERMS_MAX) return error_set(err, ERROR_USAGE, "--by: over %d keys", QUERY_TERMS_MAX);
     request->by[request->by_count++] = column;
     list = slice_skip(list, len + 1);
@@ -56,6 +83,7 @@ static bool take_where(struct query_request *request, struct slice text, struct 
   const struct column *column = find_column(slice_of(text.ptr, len));
   if (len == text.len) return error_set(err, ERROR_USAGE, "--where needs KEY=VALUE, not '%.*s'", SLICE_ARG(text));
   if (!column) return error_set(err, ERROR_USAGE, "--where: unknown key '%.*s'", (int)len, text.ptr);
+  if (!check_word(column, slice_skip(text, len + 1), err)) return false;
   if (request->where_count == QUERY_TERMS_MAX) return error_set(err, ERROR_USAGE, "--where: over %d terms", QUERY_TERMS_MAX);
   request->where[request->where_count++] = (struct query_term){column, slice_skip(text, len + 1)};
   return true;

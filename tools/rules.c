@@ -50,6 +50,20 @@ static void write_rule(const struct rule_info *rule, bool json, struct buf *out)
              rule->counter_example_count);
 }
 
+/* Whether some rule is limited to it; else `others` names those that have rules. */
+static bool has_rules(const struct classifier *classifier, struct slice provider, struct buf *others) {
+  struct slice last = SLICE_ABSENT;
+  for (size_t i = 0; i < classifier_rule_count(classifier); i++) {
+    struct rule_info rule;
+    classifier_rule(classifier, i, &rule);
+    if (!rule.provider.len || slice_equal(rule.provider, last)) continue;
+    if (slice_equal(rule.provider, provider)) return true;
+    buf_printf(others, "%s%.*s", others->len ? ", " : "", SLICE_ARG(rule.provider));
+    last = rule.provider;
+  }
+  return false;
+}
+
 static int list_rules(const struct rules_options *options) {
   struct error err;
   enum cause cause;
@@ -57,7 +71,15 @@ static int list_rules(const struct rules_options *options) {
     return command_usage("rules", "--cause: '%s' is not in the taxonomy", options->cause);
   struct classifier *classifier = classifier_new_cached(&(struct classifier_options){.rules_dir = options->rules_dir}, &err);
   if (!classifier) return command_fail(&err);
-  struct buf out = {0};
+  struct buf out = {0}, others = {0};
+  if (options->provider && !has_rules(classifier, slice_from_cstr(options->provider), &others)) {
+    int code = command_usage("rules", "--provider: no rule is limited to '%s'; there are %.*s", options->provider,
+                             SLICE_ARG(others.len ? buf_slice(&others) : SLICE("none")));
+    buf_deinit(&others);
+    classifier_free(classifier);
+    return code;
+  }
+  buf_deinit(&others);
   for (size_t i = 0; i < classifier_rule_count(classifier); i++) {
     struct rule_info rule;
     classifier_rule(classifier, i, &rule);

@@ -104,9 +104,15 @@ def test_an_unknown_option_is_usage_and_is_named(bouncemill, command):
         ["parse", "--format", "no-such-format"],
         ["classify", "--status", "perhaps"],
         ["query", "--by", "weather"],
+        ["query", "--by", "provider,provider"],
+        ["query", "--by", "provider", "--by", "provider"],
         ["query", "--where", "status"],
+        ["query", "--where", "status=nope"],
+        ["query", "--where", "cause="],
+        ["query", "--where", "last_cause=nope"],
         ["query", "--step", "fortnight"],
         ["rules", "nonsense"],
+        ["rules", "list", "--provider", "nobody"],
     ],
 )
 def test_a_wrong_value_is_usage(bouncemill, args, tmp_path):
@@ -114,6 +120,14 @@ def test_a_wrong_value_is_usage(bouncemill, args, tmp_path):
     assert done.stdout == b""
     assert done.stderr.startswith(b"bouncemill"), done.stderr
     assert list(tmp_path.iterdir()) == [], "nothing may be made before the command line is understood"
+
+
+def test_a_word_that_no_row_can_have_is_answered_with_those_that_it_can(bouncemill, store):
+    done = bouncemill.run("query", "--store", store, "--where", "status=nope", code=USAGE)
+    assert b"delivered, deferred, bounced, expired, rejected" in done.stderr
+    assert bouncemill.lines("query", "--store", store, "--where", "status=bounced", "--where", "last_cause=", "--format", "csv")[1:]
+    assert b"aliyun" in bouncemill.run("rules", "list", "--provider", "aliyum", code=USAGE).stderr
+    assert bouncemill.lines("rules", "list", "--provider", "aliyun")
 
 
 def test_an_unknown_key_of_the_configuration_is_named_with_its_line(bouncemill, tmp_path):
@@ -164,7 +178,10 @@ def test_a_damaged_segment_is_left_out_and_said(bouncemill, store):
         done = bouncemill.run(*args, "--store", store, code=FINDINGS)
         assert path.rpartition("/")[2].encode() in done.stderr
     done = bouncemill.run("doctor", "--store", store, code=FINDINGS)
-    assert b"BAD" in done.stdout
+    findings = done.stdout.splitlines()
+    assert [line for line in findings if line.startswith(b"BAD") and path.rpartition("/")[2].encode() in line]
+    assert [line for line in findings if line.startswith(b"BAD  traffic: 1 segments") and line.endswith(b"1 damaged")]
+    assert [line for line in findings if line.startswith(b"ok   relays: 1 segments")]
     assert bouncemill.dump("relays", store) != []
 
 
