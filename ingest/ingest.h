@@ -203,6 +203,10 @@ void join_begin(struct join *join, const struct batch *batch, struct slice scope
  * added to the stage, whose when_full may be called in the midst. Slices of a staged delivery are good until join_release. */
 void join_take(struct join *join, const struct line *line, struct delivery_stage *stage);
 
+/* Asks for the memory that join_take will want for lines behind `at`, so that it is there when they come. Changes nothing; call it for
+ * each line before it is taken. */
+void join_prefetch(const struct join *join, const struct line_list *lines, size_t at);
+
 /* The stage was processed: memory of messages that ended meanwhile may be used again. Not inside when_full. */
 void join_release(struct join *join);
 

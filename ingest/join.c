@@ -93,6 +93,24 @@ void join_release(struct join *join) {
   join->grave_count = 0;
 }
 
+/* Lines between asking for a slot of the table and for the message in it, and as many again until it is wanted: some 1 us. */
+#define AHEAD 12
+
+void join_prefetch(const struct join *join, const struct line_list *lines, size_t at) {
+  if (at + 2 * AHEAD >= lines->count) return;
+  const struct line *far = &lines->items[at + 2 * AHEAD], *near = &lines->items[at + AHEAD];
+  const struct join_table *table = &join->scope->shards[line_shard(far->key)].messages;
+  if (table->slots) __builtin_prefetch(&table->slots[table_start(table, far->key)]);
+  table = &join->scope->shards[line_shard(near->key)].messages;
+  if (!table->slots) return;
+  const struct table_slot *slot = &table->slots[table_start(table, near->key)];
+  if (slot->hash != near->key) return;
+  const char *message = slot->item;
+  __builtin_prefetch(message);
+  __builtin_prefetch(message + 64);
+  __builtin_prefetch(message + 128);
+}
+
 void join_read_counts(const struct join *join, struct join_counts *out) { *out = join->counts; }
 
 /* ---- finding a message ------------------------------------------------------------------------------------------------------- */

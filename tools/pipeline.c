@@ -50,6 +50,7 @@ static void phase_join(void *context, unsigned number) {
   for (unsigned chunk = 0; chunk < p->worker_count; chunk++) {
     const struct line_list *lines = &p->workers[chunk].parser.lists[number];
     for (size_t i = 0; i < lines->count; i++) {
+      join_prefetch(worker->join, lines, i);
       join_take(worker->join, &lines->items[i], &worker->stage);
       if (!worker->has_flushed_stage) continue;
       join_release(worker->join);
