@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/limits.h"
+#include "classify/gb18030.h"
 #include "classify/pattern_database.h"
 
 struct matcher {
@@ -35,11 +37,26 @@ static char *escape(struct slice literal) {
   return out.ptr;
 }
 
+static void add_literal(struct patterns *p, struct slice bytes, unsigned id) {
+  p->texts[p->count] = escape(bytes);
+  p->flags[p->count] = HS_FLAG_SINGLEMATCH;
+  p->ids[p->count++] = id;
+}
+
+/* A Chinese literal is two patterns with one id: its bytes in UTF-8 and in GB18030. */
 static bool compile_literals(struct matcher *m, const char *cache_dir, struct error *err) {
+  const struct string_table *literals = &m->rules->literals;
   struct patterns p;
-  patterns_init(&p, m->rules->literals.count);
-  for (unsigned i = 0; i < p.count; i++)
-    p.texts[i] = escape(m->rules->literals.keys[i]), p.flags[i] = HS_FLAG_SINGLEMATCH, p.ids[i] = i;
+  patterns_init(&p, literals->count * 2);
+  p.count = 0;
+  struct gb18030 *converter = gb18030_new();
+  for (unsigned i = 0; i < literals->count; i++) {
+    char converted[LIMIT_REPLY_BYTES];
+    add_literal(&p, literals->keys[i], i);
+    size_t len = converter ? gb18030_from_literal(converter, literals->keys[i], converted) : 0;
+    if (len) add_literal(&p, slice_of(converted, len), i);
+  }
+  gb18030_free(converter);
   bool done = pattern_database_new(&p, "literal", cache_dir, &m->literals, err);
   patterns_deinit(&p);
   return done;
