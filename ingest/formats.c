@@ -3,9 +3,11 @@
 
 static const struct format *const formats[] = {
     &FORMAT_POSTFIX,
+    &FORMAT_SENDMAIL,
     &FORMAT_POWERMTA,
     &FORMAT_KUMOMTA,
     &FORMAT_HALON,
+    &FORMAT_QMAIL,
 };
 
 const struct format *format_at(size_t i) { return i < sizeof formats / sizeof *formats ? formats[i] : NULL; }

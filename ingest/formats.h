@@ -5,8 +5,10 @@
 #include "ingest/ingest.h"
 
 extern const struct format FORMAT_POSTFIX;
+extern const struct format FORMAT_SENDMAIL;
 extern const struct format FORMAT_POWERMTA;
 extern const struct format FORMAT_KUMOMTA;
 extern const struct format FORMAT_HALON;
+extern const struct format FORMAT_QMAIL;
 
 #endif

@@ -43,6 +43,10 @@ enum line_kind {
   LINE_REJECT,     /* refused by our own server, with or without a queue id */
   LINE_EXPIRED,    /* qmgr gave up: every recipient still deferred becomes an expired delivery */
   LINE_REMOVED,    /* the message's end */
+  LINE_RECIPIENTS, /* where no line tells the end: it is when so many are settled; of one line with LINE_CLIENT and LINE_SENDER */
+  LINE_SETTLED,    /* so many recipients are, for good: behind their deliveries, of one line with them */
+  LINE_STARTED,    /* an attempt begins: the key is that of its number, and of the shard of its message's */
+  LINE_RESULT,     /* what became of it: a delivery whose message and recipient are those of LINE_STARTED with this key */
   LINE_FACTS,      /* what a line that tells all by itself says of its message; good for the records of the same line behind it */
   LINE_RECORD,     /* such a line's delivery, to one recipient; joined with nothing but its own last attempt */
 };
@@ -79,6 +83,10 @@ struct line {
     } delivery; /* and of LINE_RECORD */
     struct line_facts facts;
     struct {
+      struct slice queue_id, recipient, service; /* queue id of the message */
+    } started;
+    uint32_t recipient_count; /* of LINE_RECIPIENTS and LINE_SETTLED */
+    struct {
       struct slice sender, recipient, client_host, client_ip, dsn, stage, reply;
       uint16_t smtp_code;
     } reject;
@@ -87,6 +95,8 @@ struct line {
 
 uint64_t line_key(struct slice host, struct slice queue_id);
 static inline unsigned line_shard(uint64_t key) { return (unsigned)(key >> 60) % LIMIT_JOIN_SHARDS; }
+/* `key` in the shard of `other`: for lines that name each other by different ids. */
+static inline uint64_t line_key_beside(uint64_t key, uint64_t other) { return (key & (UINT64_MAX >> 4)) | (other >> 60 << 60); }
 
 /* Grows only; items are reused from batch to batch. */
 struct line_list {

@@ -9,6 +9,11 @@
  *   qmgr     A1: from=<a@b>, status=expired   -> a delivery `expired` for e@f, with the reply of its last attempt
  *   qmgr     A1: removed                      -> forgets A1
  *
+ * Where no line tells a message's end, it ends when as many recipients are settled as it has (LINE_RECIPIENTS, LINE_SETTLED) and no
+ * deferral is left.
+ *
+ * Where a result names its attempt alone (qmail), the line that started the attempt is remembered under the attempt's number until then.
+ *
  * A record (a line that tells all by itself) is remembered while it is deferred: its expiry has the reply of the last attempt, too. The
  * message ends with the last of its deferred recipients.
  *
@@ -450,6 +455,44 @@ static void take_reject(struct join *join, const struct line *line, struct shard
   }
 }
 
+/* An attempt is an entry of its own, with its strings where a message has others. */
+#define STARTED_QUEUE_ID JOINED_MESSAGE_ID
+#define STARTED_RECIPIENT JOINED_SENDER
+#define STARTED_SERVICE JOINED_CLIENT_HOST
+
+static void take_started(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+  struct entry *entry = find_exact(shard, line->key, instance_hash);
+  if (!entry) {
+    entry = begin_message(join, line, shard, instance_hash);
+  } else {
+    restart_message(join, line, entry, true);
+    touch(join, line, entry);
+  }
+  entry_set_string(join, entry, STARTED_QUEUE_ID, line->started.queue_id);
+  entry_set_string(join, entry, STARTED_RECIPIENT, line->started.recipient);
+  entry_set_string(join, entry, STARTED_SERVICE, line->started.service);
+}
+
+static void take_result(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash,
+                        struct delivery_stage *stage) {
+  struct entry *attempt = find_exact(shard, line->key, instance_hash), *message = NULL;
+  struct line delivery = *line;
+  delivery.queue_id = SLICE_ABSENT;
+  if (attempt) {
+    delivery.queue_id = entry_string(attempt, STARTED_QUEUE_ID);
+    delivery.service = entry_string(attempt, STARTED_SERVICE);
+    delivery.delivery.recipient = entry_string(attempt, STARTED_RECIPIENT);
+    message = find_any(shard, line_key_beside(line_key(line->host, delivery.queue_id), line->key), instance_hash);
+    entry_close(join, attempt);
+  }
+  if (message && message->has_client && line->time_us >= message->first_time_us)
+    delivery.delivery.delay_us = line->time_us - message->first_time_us;
+  if (join->is_replay) return;
+  if (!message || !message->has_sender) join->counts.orphans++;
+  fill_delivery(join, &delivery, message, stage_next(stage));
+  stage_push(stage);
+}
+
 /* What the line itself says goes before what other lines said. */
 static void fill_facts(const struct join *join, const struct line *line, struct delivery *out) {
   if (join->facts_position != line->position) return;
@@ -501,6 +544,27 @@ static void take_removed(struct join *join, const struct line *line, struct shar
   if (entry) entry_close(join, entry);
 }
 
+static void take_recipients(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+  struct entry *entry = find_exact(shard, line->key, instance_hash);
+  if (!entry) entry = begin_message(join, line, shard, instance_hash);
+  touch(join, line, entry);
+  entry->unsettled_count = line->recipient_count;
+}
+
+/* Of a message whose beginning was not seen nothing is left to wait for when no deferral is. So a restart that reads again from
+ * its midst forgets it where it was forgotten before. */
+static void take_settled(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+  struct entry *entry = find_any(shard, line->key, instance_hash);
+  if (!entry) return;
+  bool is_counted = entry->unsettled_count > 0, is_ended = is_orphan(entry);
+  if (is_counted) {
+    touch(join, line, entry);
+    entry->unsettled_count -= line->recipient_count < entry->unsettled_count ? line->recipient_count : entry->unsettled_count;
+    is_ended = !entry->unsettled_count;
+  }
+  if (is_ended && !entry->deferrals) entry_close(join, entry);
+}
+
 void join_take(struct join *join, const struct line *line, struct delivery_stage *stage) {
   struct shard *shard = &join->scope->shards[line_shard(line->key)];
   struct input *input = &join->inputs[join->input];
@@ -516,6 +580,10 @@ void join_take(struct join *join, const struct line *line, struct delivery_stage
     case LINE_REJECT: take_reject(join, line, shard, instance_hash, stage); break;
     case LINE_EXPIRED: take_expired(join, line, shard, instance_hash, stage); break;
     case LINE_REMOVED: take_removed(join, line, shard, instance_hash); break;
+    case LINE_RECIPIENTS: take_recipients(join, line, shard, instance_hash); break;
+    case LINE_SETTLED: take_settled(join, line, shard, instance_hash); break;
+    case LINE_STARTED: take_started(join, line, shard, instance_hash); break;
+    case LINE_RESULT: take_result(join, line, shard, instance_hash, stage); break;
     case LINE_FACTS: take_facts(join, line); break;
     case LINE_RECORD: take_record(join, line, shard, instance_hash, stage); break;
   }

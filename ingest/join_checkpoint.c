@@ -24,6 +24,7 @@
 #define STATE_VERSION 1u
 enum state_kind { STATE_MESSAGE, STATE_WHOLE };
 enum { FLAG_CLIENT = 1, FLAG_SENDER = 2 };
+#define UNSETTLED_SHIFT 8 /* bits of the flags from here on: unsettled_count */
 
 /* Text of a row's key: 16 and 8 hexadecimal digits and a hyphen, or "shard-NN". */
 #define ROW_KEY_BYTES 32
@@ -64,7 +65,8 @@ static uint64_t present_bits(const struct slice *strings, unsigned count) {
 static void write_message(struct buf *out, const struct entry *entry) {
   struct slice strings[DEFERRED_COUNT];
   for (unsigned i = 0; i < JOINED_COUNT; i++) strings[i] = entry_string(entry, (enum joined)i);
-  uint64_t flags = (entry->has_client ? FLAG_CLIENT : 0) | (entry->has_sender ? FLAG_SENDER : 0);
+  uint64_t flags = (entry->has_client ? FLAG_CLIENT : 0) | (entry->has_sender ? FLAG_SENDER : 0) |
+                   (uint64_t)entry->unsettled_count << UNSETTLED_SHIFT;
   const uint64_t head[] = {STATE_VERSION,
                            STATE_MESSAGE,
                            entry->key,
@@ -119,6 +121,8 @@ static bool read_content(struct join *join, struct msgpack_reader *in, struct en
   entry->first_time_us = (int64_t)first_time;
   entry->has_client = flags & FLAG_CLIENT;
   entry->has_sender = flags & FLAG_SENDER;
+  if (flags >> UNSETTLED_SHIFT > UINT32_MAX) return false;
+  entry->unsettled_count = (uint32_t)(flags >> UNSETTLED_SHIFT);
   for (unsigned i = 0; i < JOINED_COUNT; i++) entry_set_string(join, entry, (enum joined)i, strings[i]);
   if (!msgpack_read_u64(in, &deferral_count)) return false;
   for (uint64_t i = 0; i < deferral_count; i++)

@@ -33,7 +33,7 @@ enum deferred {
 
 #define PIECE_ABSENT UINT16_MAX
 /* Strings of most messages; with it an entry is 320 bytes, five cache lines and a size of the slab. */
-#define ENTRY_INLINE_BYTES 152
+#define ENTRY_INLINE_BYTES 144
 
 /* The last attempt for a recipient, which failed for now. */
 struct deferral {
@@ -76,10 +76,11 @@ struct entry {
   int64_t order;            /* of its beginning in its shard, kept in the catalog with the base it was made from */
   int64_t order_base;
   int64_t first_time_us;
-  uint64_t first_position; /* the line from which a restart must read to rebuild it */
-  uint64_t seen_at;        /* scope->clock at its last line */
-  uint32_t input;          /* of first_position */
-  uint32_t cost_bytes;     /* what it counts for in shard->bytes, deferrals included */
+  uint64_t first_position;  /* the line from which a restart must read to rebuild it */
+  uint64_t seen_at;         /* scope->clock at its last line */
+  uint32_t input;           /* of first_position */
+  uint32_t cost_bytes;      /* what it counts for in shard->bytes, deferrals included */
+  uint32_t unsettled_count; /* recipients that must still be settled before it ends; 0: its end is told otherwise */
   char inline_bytes[ENTRY_INLINE_BYTES];
 };
 

@@ -121,6 +121,7 @@ void entry_clear(struct join *join, struct entry *entry) {
   }
   entry->size_bytes = U64_ABSENT;
   entry->has_client = entry->has_sender = false;
+  entry->unsettled_count = 0;
 }
 
 /* Takes it out of its input's list or out of the dirty. */

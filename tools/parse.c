@@ -21,7 +21,7 @@ static const char HELP[] =
     "usage: bouncemill parse [OPTION]... [FILE]...\n\n"
     "Reads mail logs (plain, .gz or .zst; '-' or no FILE: standard input) and writes one JSON object for\n"
     "each delivery, in the order of the lines. Nothing is stored.\n\n"
-    "  -f, --format NAME  how the lines are read: postfix (default), powermta, kumomta, halon\n"
+    "  -f, --format NAME  how the lines are read: postfix (default), sendmail, powermta, kumomta, halon,\n                     qmail\n"
     "      --zone NAME    time zone of stamps that name none, such as Europe/Berlin (default: UTC)\n"
     "  -h, --help         this text\n\n"
     "Each object has, null where the log does not say:\n"

@@ -41,8 +41,8 @@ class Program:
     def lines(self, *args, **more) -> list[str]:
         return self.run(*args, **more).stdout.decode("utf-8").splitlines()
 
-    def parse(self, log: bytes) -> list[dict]:
-        return [json.loads(line) for line in self.lines("parse", stdin=log)]
+    def parse(self, log: bytes, format_name="postfix") -> list[dict]:
+        return [json.loads(line) for line in self.lines("parse", "--format", format_name, stdin=log)]
 
     def report(self, store) -> dict:
         return json.loads(self.run("report", "--store", store, "--json").stdout)

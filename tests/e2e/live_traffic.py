@@ -61,7 +61,7 @@ class LiveRun:
     sent: int
 
 
-def _sites() -> list[Site]:
+def sites() -> list[Site]:
     users = {f"bad{i}": [Reply(text.format(f"bad{i}"))] for i, text in enumerate(REFUSALS)}
     users |= {f"wait{i}": [Reply(text)] for i, text in enumerate(DEFERRALS)}
     grey = {f"grey{i}": [Reply(DEFERRALS[2])] * (1 + i % 2) + [ACCEPT] for i in range(10)}
@@ -117,7 +117,7 @@ def _transport(server: SmtpServer) -> dict[str, str]:
     }
 
 
-class _Sending:
+class Sending:
     def __init__(self, postfix: PostfixInstance, seed: int):
         self.client, self.random, self.count = postfix.client(), random.Random(seed), 0
 
@@ -130,7 +130,7 @@ class _Sending:
         self.count += 1
 
 
-def _send_to_server(sending: _Sending, sites: list[Site], scale: int):
+def send_to_server(sending: Sending, sites: list[Site], scale: int):
     for i in range(30 * scale):
         sending.message(*[f"u{i}-{j}@ok.test" for j in range(1 + i % 9)], sender=f"list-{i % 5}@sender.test")
     sending.message(*[f"bad{i}@users.test" for i in range(len(REFUSALS))], *[f"wait{i}@users.test" for i in range(len(DEFERRALS))])
@@ -161,7 +161,7 @@ def _send_to_server(sending: _Sending, sites: list[Site], scale: int):
     sending.message("one@refused.test")
 
 
-def _send_inside(sending: _Sending) -> collections.Counter:
+def _send_inside(sending: Sending) -> collections.Counter:
     for i in range(10):
         sending.message(f"known{i}@local.test", f"nobody-such{i}@local.test")
         sending.message(f"box{i}@virtual.test")
@@ -176,7 +176,7 @@ def _send_inside(sending: _Sending) -> collections.Counter:
     })  # fmt: skip
 
 
-def _be_rejected(postfix: PostfixInstance, sending: _Sending) -> collections.Counter:
+def _be_rejected(postfix: PostfixInstance, sending: Sending) -> collections.Counter:
     rejects = collections.Counter()
 
     def refused(client: smtplib.SMTP, sender: str, recipient: str):
@@ -207,8 +207,8 @@ def _be_rejected(postfix: PostfixInstance, sending: _Sending) -> collections.Cou
 
 def run_live(*, syslog_name="postfix", has_long_queue_ids=True, scale=1, seed=1) -> LiveRun:
     """Takes some 20 seconds: the last message gives up after 9."""
-    server, sites = SmtpServer(), _sites()
-    for site in sites:
+    server, all_sites = SmtpServer(), sites()
+    for site in all_sites:
         server.add_site(site)
     server.start()
     try:
@@ -219,9 +219,9 @@ def run_live(*, syslog_name="postfix", has_long_queue_ids=True, scale=1, seed=1)
         })  # fmt: skip
         postfix.write_table("mailboxes", {f"box{i}@virtual.test": f"box{i}" for i in range(10)})
         with postfix:
-            sending = _Sending(postfix, seed)
+            sending = Sending(postfix, seed)
             local = _send_inside(sending)
-            _send_to_server(sending, sites, scale)
+            send_to_server(sending, all_sites, scale)
             sending.message("team@local.test")
             rejects = _be_rejected(postfix, sending)
             sending.message("someone@verify.test")
@@ -236,7 +236,7 @@ def run_live(*, syslog_name="postfix", has_long_queue_ids=True, scale=1, seed=1)
     # Address verification asks as this sender, and is no delivery.
     answers = [answer for answer in server.answers if not answer.sender.startswith("double-bounce@")]
     return LiveRun(
-        log, answers, local, rejects, {site.sole_recipient for site in sites}, "one@refused.test",
+        log, answers, local, rejects, {site.sole_recipient for site in all_sites}, "one@refused.test",
         {
             "m1@ok.test": "team@local.test", "m2@ok.test": "team@local.test",
             "x@error.test": "closed@local.test", "y@retry.test": "resting@local.test",

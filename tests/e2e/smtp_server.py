@@ -67,6 +67,9 @@ class Site:
     connect, ehlo: when the conversation ends here the server never hears of a recipient, so such a site must have a
     sole_recipient and a sole_sender. mail, data, end: for the transaction; in LMTP end is asked for each recipient. rcpt: by
     local part; a local part that is missing is accepted.
+
+    unheard: who is meant by a MAIL that is refused, where the client does not send RCPT behind it. has_helo: whether the client
+    tries HELO when EHLO is refused for now.
     """
 
     domain: str
@@ -79,6 +82,8 @@ class Site:
     end_by_recipient: dict[str, list[Behaviour]] = dataclasses.field(default_factory=dict)
     sole_recipient: str | None = None
     sole_sender: str | None = None
+    unheard: list[str] = dataclasses.field(default_factory=list)
+    has_helo: bool = True
     is_lmtp: bool = False
     address: str = "127.0.0.2"
     port: int = 0
@@ -154,7 +159,7 @@ class _Session:
         try:
             while True:
                 line = await asyncio.wait_for(self.reader.readline(), 0.3)
-                if match := re.match(rb"RCPT TO:<(.*?)>", line, re.I):
+                if match := re.match(rb"RCPT TO:<(.*)>", line, re.I):
                     found.append(match[1].decode())
                 elif not line or line.upper().startswith(b"DATA"):
                     return found
@@ -191,7 +196,8 @@ class _Session:
         if self.site.ehlo:
             behaviour = self.site.next("ehlo", self.site.ehlo)
             # EHLO refused is not the end: the client tries HELO, and that answer counts.
-            if verb != b"EHLO" or not isinstance(behaviour, Reply):
+            is_final = isinstance(behaviour, Reply) and behaviour.code // 100 == 4 and not self.site.has_helo
+            if verb != b"EHLO" or not isinstance(behaviour, Reply) or is_final:
                 self._record_sole("ehlo", behaviour)
             await self._say(behaviour)
             return
@@ -203,7 +209,10 @@ class _Session:
         if size := re.search(rb" SIZE=(\d+)", line, re.I):
             self.size = int(size[1])
         behaviour = self.site.next("mail", self.site.mail)
-        if not isinstance(behaviour, Reply) or behaviour.code == 421:
+        is_refused = not isinstance(behaviour, Reply) or behaviour.code != 250
+        if is_refused and self.site.unheard:
+            self._record(self.site.unheard, "mail", behaviour)
+        elif not isinstance(behaviour, Reply) or behaviour.code == 421:
             self._record(await self._pipelined_recipients(), "mail", behaviour)
         elif behaviour.code != 250:
             self.mail_answer = behaviour
@@ -211,7 +220,7 @@ class _Session:
         self.is_open = True
 
     async def _rcpt(self, line):
-        recipient = re.match(rb"RCPT TO:<(.*?)>", line, re.I)[1].decode()
+        recipient = re.match(rb"RCPT TO:<(.*)>", line, re.I)[1].decode()
         if self.mail_answer:
             self._record([recipient], "mail", self.mail_answer)
             await self._say(Reply("503 5.5.1 Need MAIL first"))

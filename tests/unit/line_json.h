@@ -51,7 +51,8 @@ static inline void line_json_facts(struct buf *out, const struct line *line) {
 }
 
 static inline void line_json_write(struct buf *out, const struct line *line) {
-  static const char *const kinds[] = {"client", "message_id", "sender", "delivery", "reject", "expired", "removed", "facts", "record"};
+  static const char *const kinds[] = {"client",     "message_id", "sender",  "delivery", "reject", "expired", "removed",
+                                      "recipients", "settled",    "started", "result",   "facts",  "record"};
   char time[32];
   buf_printf(out, "{\"kind\":\"%s\"", kinds[line->kind]);
   line_json_str(out, "time", slice_of(time, clock_format_rfc3339(line->time_us, time)));
@@ -68,10 +69,16 @@ static inline void line_json_write(struct buf *out, const struct line *line) {
   } else if (line->kind == LINE_SENDER) {
     line_json_str(out, "sender", line->sender.address);
     if (line->sender.size_bytes != U64_ABSENT) line_json_number(out, "size", (double)line->sender.size_bytes);
-  } else if (line->kind == LINE_DELIVERY || line->kind == LINE_RECORD) {
+  } else if (line->kind == LINE_STARTED) {
+    line_json_str(out, "of", line->started.queue_id);
+    line_json_str(out, "recipient", line->started.recipient);
+    line_json_str(out, "by", line->started.service);
+  } else if (line->kind == LINE_DELIVERY || line->kind == LINE_RECORD || line->kind == LINE_RESULT) {
     line_json_delivery(out, line);
   } else if (line->kind == LINE_REJECT) {
     line_json_reject(out, line);
+  } else if (line->kind == LINE_RECIPIENTS || line->kind == LINE_SETTLED) {
+    line_json_number(out, "recipient_count", line->recipient_count);
   } else if (line->kind == LINE_FACTS) {
     line_json_facts(out, line);
   }

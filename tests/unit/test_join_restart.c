@@ -24,10 +24,13 @@ struct stream {
   struct line lines[LINE_COUNT];
   struct join_options options;
   char texts[LINE_COUNT][400];
+  struct line more[LINE_COUNT][2]; /* what else the line says */
+  unsigned more_count[LINE_COUNT];
 };
 
 static const char *const IDS[] = {"A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "B1", "B2", "B3", "B4", "B5", "B6",
                                   "B7", "B8", "B9", "C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "D1", "D2", "D3"};
+static const char *const COUNTED_IDS[] = {"S1", "S2", "S3", "S4", "S5"};
 static const char *const RECIPIENTS[] = {"a@example.net", "b@example.net", "c@example.com", "d@example.org", "e@example.org"};
 static const char *const SENDERS[] = {"", "news@example.org", "news@example.org", "info@example.com"};
 
@@ -65,6 +68,38 @@ static struct line make_line(const char *id, uint64_t index, uint64_t *random, c
   }
 }
 
+static struct line make_count(enum line_kind kind, const char *id, uint64_t index, uint32_t count) {
+  struct line line = line_make(kind, NULL, "sendmail", id, index);
+  line.recipient_count = count;
+  return line;
+}
+
+/* A line of a server that counts recipients and tells no end, into line i. */
+static void make_counted_line(struct stream *stream, const char *id, uint64_t i, uint64_t *random) {
+  struct line *line = &stream->lines[i], *more = stream->more[i];
+  switch (roll(random, 10)) {
+    case 0:
+    case 1:
+    case 2:
+      *line = line_client(id, i, stream->texts[i], "10.0.0.7");
+      more[0] = line_sender(id, i, SENDERS[roll(random, 4)], 7);
+      more[1] = make_count(LINE_RECIPIENTS, id, i, 1 + roll(random, 3));
+      stream->more_count[i] = 2;
+      break;
+    case 3:
+      *line = line_of_qmgr(LINE_EXPIRED, id, i);
+      more[0] = line_of_qmgr(LINE_REMOVED, id, i);
+      stream->more_count[i] = 1;
+      break;
+    default:
+      *line = make_delivery(id, i, random, stream->texts[i]);
+      more[0] = make_count(LINE_SETTLED, id, i, 1);
+      stream->more_count[i] = line->delivery.status != STATUS_deferred && roll(random, 6);
+  }
+  line->instance = SLICE_ABSENT;
+  for (unsigned k = 0; k < stream->more_count[i]; k++) more[k].instance = SLICE_ABSENT;
+}
+
 static void make_stream(struct stream *stream, uint64_t *random) {
   join_options_init(&stream->options);
   stream->options.replay_bytes = (1 + roll(random, 300)) * TEST_LINE_BYTES;
@@ -74,9 +109,14 @@ static void make_stream(struct stream *stream, uint64_t *random) {
   unsigned id_count = 3 + roll(random, 27), jitter = roll(random, 2) ? 1 : 1 + roll(random, 30);
   for (uint64_t i = 0; i < LINE_COUNT; i++) {
     snprintf(stream->texts[i], sizeof stream->texts[i], "text %" PRIu64, i);
-    stream->lines[i] = make_line(IDS[roll(random, id_count)], i, random, stream->texts[i]);
+    stream->more_count[i] = 0;
+    if (!roll(random, 4))
+      make_counted_line(stream, COUNTED_IDS[roll(random, 5)], i, random);
+    else
+      stream->lines[i] = make_line(IDS[roll(random, id_count)], i, random, stream->texts[i]);
     stream->lines[i].time_us = (int64_t)(i + roll(random, jitter)) * TIME_STEP_US + (int64_t)i;
-    if (!roll(random, 15)) stream->lines[i].instance = SLICE("second");
+    for (unsigned k = 0; k < stream->more_count[i]; k++) stream->more[i][k].time_us = stream->lines[i].time_us;
+    if (!roll(random, 15) && stream->lines[i].instance.ptr) stream->lines[i].instance = SLICE("second");
   }
 }
 
@@ -139,6 +179,7 @@ static void process_batch(struct process *process, const struct stream *stream, 
     for (size_t i = from; i < to; i++) {
       if (line_shard(stream->lines[i].key) % process->worker_count != w) continue;
       join_take(process->joins[w], &stream->lines[i], stage);
+      for (unsigned k = 0; k < stream->more_count[i]; k++) join_take(process->joins[w], &stream->more[i][k], stage);
       if (i % 7 == 0) join_release(process->joins[w]);
     }
     drain(&sink);

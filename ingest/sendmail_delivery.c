@@ -1,0 +1,221 @@
+/* An attempt:
+ *
+ *   to=<a@b>,<c@d>, ctladdr=<list@here> (1/0), delay=1+02:03:04, xdelay=00:00:01, mailer=esmtp, pri=30660,
+ *       relay=mx.b. [192.0.2.7], dsn=4.2.2, reply=452 4.2.2 full, stat=Deferred: 452 4.2.2 full
+ *
+ * Without mailer= nothing was attempted: our own server refused the message behind its DATA, and says so for each recipient:
+ *
+ *   to=<a@b>, delay=00:00:00, pri=60192, stat=Message exceeds maximum fixed size (100000)
+ *
+ * A long list of recipients is split into several such lines, all but the last with " [more]" behind the list's last comma. Both
+ * ends are in strangers' hands: the recipients, and what the server replied, which may hold ", stat=Sent". What lies between them
+ * is Sendmail's own, and dsn= tells which of several ", stat=" is the right one. */
+#include "ingest/reply_codes.h"
+#include "ingest/sendmail_internal.h"
+
+/* Sendmail writes what fits into 1 KiB of syslog; a line with more recipients is not one of its own. */
+#define RECIPIENTS_MAX 1024u
+
+struct fields {
+  struct slice ctladdr, delay, mailer, relay, dsn, reply, stat;
+};
+
+static int64_t read_delay(struct slice text) {
+  const char *p = text.ptr, *end = p + text.len, *plus = text.len ? memchr(p, '+', text.len) : NULL;
+  int64_t days = 0;
+  if (plus) {
+    if (plus == p || plus - p > 5) return DELAY_ABSENT;
+    for (; p < plus; p++) {
+      if (!ascii_is_digit(*p)) return DELAY_ABSENT;
+      days = days * 10 + (*p - '0');
+    }
+    p++;
+  }
+  if (end - p != 8) return DELAY_ABSENT;
+  uint64_t colons = load_u64(p) & UINT64_C(0x0000ff0000ff0000), digits = load_u64(p) & ~UINT64_C(0x0000ff0000ff0000);
+  if (colons != UINT64_C(0x00003a00003a0000) || digits8_find_other(digits | UINT64_C(0x0000300000300000))) return DELAY_ABSENT;
+  int64_t hours = (p[0] - '0') * 10 + (p[1] - '0'), minutes = (p[3] - '0') * 10 + (p[4] - '0');
+  return (((days * 24 + hours) * 60 + minutes) * 60 + (p[6] - '0') * 10 + (p[7] - '0')) * US_PER_SECOND;
+}
+
+/* Whether a status of these words is one that goes with an enhanced code of this class ('2', '4', '5', or 0 for none). */
+static bool agrees(const char *stat, const char *end, char dsn_class) {
+  if (!dsn_class) return true;
+  char own = STARTS_WITH(stat, end, "Sent") ? '2' : STARTS_WITH(stat, end, "Deferred") ? '4' : '5';
+  return own == dsn_class;
+}
+
+/* "550 text, stat=User unknown" at p into reply and stat. */
+static bool split_reply(const char *p, const char *end, struct fields *fields) {
+  char dsn_class = fields->dsn.len ? fields->dsn.ptr[0] : 0;
+  const char *chosen = NULL;
+  for (const char *at = p; (at = memmem(at, (size_t)(end - at), ", stat=", 7)); at += 7) {
+    chosen = at;
+    if (agrees(at + 7, end, dsn_class)) break;
+  }
+  if (!chosen) return false;
+  fields->reply = slice_between(p, chosen);
+  fields->stat = slice_between(chosen + 7, end);
+  return true;
+}
+
+/* Keys from p on, up to the status, which is the last. */
+static bool read_fields(const char *p, const char *end, struct fields *fields) {
+  for (const char *comma;; p = comma + 2) {
+    if (STARTS_WITH(p, end, "stat=")) {
+      fields->stat = slice_between(p + 5, end);
+      return true;
+    }
+    if (STARTS_WITH(p, end, "reply=")) return split_reply(p + 6, end, fields);
+    if (STARTS_WITH(p, end, "ctladdr=")) {
+      comma = sendmail_read_address(p + 8, end, &fields->ctladdr);
+      comma = comma ? sendmail_find_comma(comma, end) : NULL;
+    } else {
+      comma = sendmail_find_comma(p, end);
+    }
+    if (!comma) return false;
+    if (STARTS_WITH(p, end, "delay="))
+      fields->delay = slice_between(p + 6, comma);
+    else if (STARTS_WITH(p, end, "mailer="))
+      fields->mailer = slice_between(p + 7, comma);
+    else if (STARTS_WITH(p, end, "relay="))
+      fields->relay = slice_between(p + 6, comma);
+    else if (STARTS_WITH(p, end, "dsn="))
+      fields->dsn = slice_between(p + 4, comma);
+  }
+}
+
+/* The text behind the codes that Sendmail itself puts in the place of a reply when the server did not give one; NULL when it is a
+ * reply. */
+static const char *skip_own_codes(const char *p, const char *end) {
+  static const struct slice beginnings[] = {SLICE("421 4.4.1 Connection reset"), SLICE("421 4.4.2 Connection timed out"),
+                                            SLICE("451 4.4.1 reply: read error from"), SLICE("403 4.7.0 ")};
+  for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+    if (slice_starts_with(slice_between(p, end), beginnings[i])) return p + 10;
+  return NULL;
+}
+
+/* The reply, or the reason that Sendmail itself gives, and the codes. */
+static void set_reply(const struct fields *fields, struct line *line) {
+  const char *p = fields->stat.ptr, *end = p + fields->stat.len;
+  bool has_reason = false;
+  if (STARTS_WITH(p, end, "Sent (")) {
+    line->delivery.reply = slice_between(p + 6, end[-1] == ')' ? end - 1 : end);
+    return;
+  }
+  if (line->delivery.status == STATUS_delivered) return;
+  if (STARTS_WITH(p, end, "Deferred: ")) p += 10, has_reason = true;
+  struct slice reply = fields->reply;
+  if (!reply.len) reply = slice_between(p, end), has_reason = false;
+  const char *reply_end = reply.ptr + reply.len, *behind = skip_own_codes(reply.ptr, reply_end);
+  if (behind) {
+    line->delivery.reply = has_reason ? slice_between(p, end) : slice_between(behind, reply_end);
+    return;
+  }
+  line->delivery.reply = reply;
+  line->delivery.smtp_code = reply_smtp_code(reply.ptr, reply_end);
+  struct slice dsn = line->delivery.smtp_code ? reply_dsn(reply.ptr, reply_end) : SLICE_ABSENT;
+  if (dsn.len) line->delivery.dsn = dsn;
+}
+
+/* No attempt: queued for later, held, or asked what would be (-bv). */
+static bool is_no_attempt(struct slice stat) {
+  static const struct slice words[] = {SLICE("queued"), SLICE("quarantined"), SLICE("deliverable"), SLICE("quarantine")};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (slice_equal(stat, words[i])) return true;
+  return false;
+}
+
+static enum status status_of(struct slice stat) {
+  if (slice_equal(stat, SLICE("Sent")) || slice_starts_with(stat, SLICE("Sent "))) return STATUS_delivered;
+  return slice_starts_with(stat, SLICE("Deferred")) ? STATUS_deferred : STATUS_bounced;
+}
+
+/* A program or a file is named by an alias, which is the controlling address then; of other mail it may be the sender. */
+static struct slice alias_of(const struct fields *fields) {
+  struct slice alias = fields->ctladdr;
+  if (!slice_equal(fields->mailer, SLICE("prog")) && !slice_equal(fields->mailer, SLICE("*file*"))) return SLICE_ABSENT;
+  alias.len = slice_find(alias, SLICE(" (")); /* user and group */
+  return alias;
+}
+
+/* What all recipients of the line have in common. */
+static void set_common(struct sendmail_message *message, const struct fields *fields, struct line *line) {
+  if (slice_is_absent(fields->mailer)) {
+    line->kind = LINE_REJECT;
+    line->service = message->program;
+    line->reject.stage = SLICE("END-OF-MESSAGE");
+    line->reject.reply = fields->stat;
+    line->reject.smtp_code = reply_smtp_code(fields->stat.ptr, fields->stat.ptr + fields->stat.len);
+    line->reject.dsn = reply_dsn(fields->stat.ptr, fields->stat.ptr + fields->stat.len);
+    return;
+  }
+  line->kind = LINE_DELIVERY;
+  line->service = fields->mailer;
+  line->delivery.orig_recipient = alias_of(fields);
+  line->delivery.dsn = fields->dsn;
+  line->delivery.delay_us = read_delay(fields->delay);
+  line->delivery.status = status_of(fields->stat);
+  if (fields->relay.len)
+    sendmail_read_peer(fields->relay, &line->delivery.relay_host, &line->delivery.relay_ip);
+  else
+    line->delivery.relay_host = fields->mailer;
+  set_reply(fields, line);
+}
+
+/* The submission program's hand-over to the server on its own host, which logs the delivery itself. */
+static bool is_hand_over(const struct line *line) {
+  return line->kind == LINE_DELIVERY && line->delivery.status == STATUS_delivered && slice_equal(line->service, SLICE("relay")) &&
+         (slice_starts_with(line->delivery.relay_ip, SLICE("127.")) || slice_equal(line->delivery.relay_ip, SLICE("::1")));
+}
+
+/* The recipients of [p, end), a list with its commas, each as a copy of `common`. Those that were in brackets are what nrcpts=
+ * counted; the others came out of aliases. */
+static void add_recipients(struct sendmail_message *message, const char *p, const char *end, const struct line *common) {
+  bool is_reject = common->kind == LINE_REJECT;
+  uint64_t settled = 0;
+  while (p < end) {
+    struct slice recipient;
+    settled += *p == '<';
+    p = sendmail_read_address(p, end, &recipient) + 1;
+    struct line *line = line_walk_add(message->walk, message->host, message->queue_id);
+    line->kind = common->kind;
+    line->service = common->service;
+    if (is_reject)
+      line->reject = common->reject, line->reject.recipient = recipient;
+    else
+      line->delivery = common->delivery, line->delivery.recipient = recipient;
+  }
+  if (settled && (is_reject || common->delivery.status != STATUS_deferred))
+    sendmail_add_count(message, message->queue_id, LINE_SETTLED, settled);
+}
+
+/* Behind the list of recipients at p and its last comma; NULL when it is none. */
+static const char *skip_recipients(const char *p, const char *end) {
+  for (unsigned count = 0; count < RECIPIENTS_MAX; count++) {
+    struct slice recipient;
+    const char *comma = sendmail_read_address(p, end, &recipient);
+    if (!comma || end - comma < 2 || *comma != ',' || !recipient.len) return NULL;
+    p = comma + 1;
+    if (*p == ' ') return p;
+  }
+  return NULL;
+}
+
+unsigned sendmail_read_delivery(struct sendmail_message *message, const char *p, const char *end) {
+  const char *behind = skip_recipients(p, end);
+  struct fields fields = {0};
+  struct line common = {0};
+  if (!behind) return READ_UNPARSED + UNPARSED_BODY;
+  const char *first = behind + 1;
+  if (STARTS_WITH(first, end, "[more], ")) first += 8;
+  if (!read_fields(first, end, &fields)) return READ_UNPARSED + UNPARSED_BODY;
+  if (is_no_attempt(fields.stat)) return READ_NOISE + NOISE_bookkeeping;
+  set_common(message, &fields, &common);
+  if (is_hand_over(&common)) {
+    line_walk_add(message->walk, message->host, message->queue_id)->kind = LINE_REMOVED;
+    return READ_INFO;
+  }
+  add_recipients(message, p, behind, &common);
+  return READ_DELIVERY;
+}
