@@ -13,17 +13,25 @@ static inline uint64_t line_key_mix(uint64_t a, uint64_t b) {
   return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* Of 32 bytes, those behind the first `len` (at most 32) taken as zero. */
-static inline uint64_t line_key_digest_32(const char *p, size_t len) {
+/* Of 16 bytes, those behind the first `len` (which may be more) taken as zero. */
+static inline __m128i line_key_load(const char *p, int len) {
   const __m128i places = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  __m128i ends = _mm_set1_epi8((char)len), keep_low = _mm_cmpgt_epi8(ends, places);
-  __m128i keep_high = _mm_cmpgt_epi8(ends, _mm_add_epi8(places, _mm_set1_epi8(16)));
-  __m128i low = _mm_and_si128(_mm_loadu_si128((const __m128i *)p), keep_low);
-  __m128i high = _mm_and_si128(_mm_loadu_si128((const __m128i *)(p + 16)), keep_high);
-  uint64_t words[4] = {(uint64_t)_mm_cvtsi128_si64(low), (uint64_t)_mm_extract_epi64(low, 1), (uint64_t)_mm_cvtsi128_si64(high),
-                       (uint64_t)_mm_extract_epi64(high, 1)};
-  return line_key_mix(words[0] ^ 0x9e3779b97f4a7c15, words[1] ^ 0xc2b2ae3d27d4eb4f ^ len) ^
-         line_key_mix(words[2] ^ 0x165667b19e3779f9, words[3] ^ 0xd6e8feb86659fd93);
+  return _mm_and_si128(_mm_loadu_si128((const __m128i *)p), _mm_cmpgt_epi8(_mm_set1_epi8((char)len), places));
+}
+
+static inline uint64_t line_key_mix_16(__m128i bytes, uint64_t low, uint64_t high) {
+  return line_key_mix((uint64_t)_mm_cvtsi128_si64(bytes) ^ low, (uint64_t)_mm_extract_epi64(bytes, 1) ^ high);
+}
+
+#define LINE_KEY_LOW_2 0x165667b19e3779f9
+#define LINE_KEY_HIGH_2 0xd6e8feb86659fd93
+
+/* Of `len` bytes, at most 32; 32 are read. Most have 16 at most, whose second half is the same constant for all. */
+static inline uint64_t line_key_digest_32(const char *p, size_t len) {
+  uint64_t digest = line_key_mix_16(line_key_load(p, (int)len), 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f ^ len);
+  if (__builtin_expect(len > 16, 0))
+    return digest ^ line_key_mix_16(line_key_load(p + 16, (int)len - 16), LINE_KEY_LOW_2, LINE_KEY_HIGH_2);
+  return digest ^ line_key_mix(LINE_KEY_LOW_2, LINE_KEY_HIGH_2);
 }
 
 /* Hosts and queue ids seldom have more than 32 bytes: those are read without a branch on their length, which would be mispredicted in
