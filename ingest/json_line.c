@@ -96,7 +96,7 @@ struct slice json_line_reply(struct line_walk *walk, uint16_t code, struct slice
   text = slice_trim(text);
   if (!code && !dsn.len && !text.len) return SLICE_ABSENT;
   char *begin = line_walk_room(walk, text.len + dsn.len + 5), *p = begin;
-  bool has_code = reply_smtp_code(text.ptr, text.ptr + text.len) != 0;
+  bool has_code = text.len && reply_smtp_code(text.ptr, text.ptr + text.len) != 0;
   if (code && !has_code) {
     *p++ = (char)('0' + code / 100), *p++ = (char)('0' + code / 10 % 10), *p++ = (char)('0' + code % 10);
     if (dsn.len || text.len) *p++ = ' ';

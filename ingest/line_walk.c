@@ -23,8 +23,12 @@ static const struct zone *zone_of(struct line_walk_state *state, const struct ti
 }
 
 struct line *line_walk_add(struct line_walk *walk, struct slice host, struct slice queue_id) {
-  struct parser *parser = walk->parser;
   uint64_t key = slice_is_absent(queue_id) ? hash_u64(walk->position) : line_key(host, queue_id);
+  return line_walk_add_keyed(walk, key, host, queue_id);
+}
+
+struct line *line_walk_add_keyed(struct line_walk *walk, uint64_t key, struct slice host, struct slice queue_id) {
+  struct parser *parser = walk->parser;
   struct line_list *list = &parser->lists[line_shard(key) % parser->worker_count];
   if (list->count == list->cap) line_list_grow(list);
   struct line *line = &list->items[list->count++];

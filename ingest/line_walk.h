@@ -47,6 +47,9 @@ void line_walk(struct parser *parser, const struct batch *batch, const char *loo
  * else zero or absent. Good until the next line_walk_add. An absent queue id joins with nothing. */
 struct line *line_walk_add(struct line_walk *walk, struct slice host, struct slice queue_id);
 
+/* The same with a key of the caller's. */
+struct line *line_walk_add_keyed(struct line_walk *walk, uint64_t key, struct slice host, struct slice queue_id);
+
 /* Room for `len` bytes of text that the batch has in another form (escaped, say); good until the parser's lists are cleared. */
 char *line_walk_room(struct line_walk *walk, size_t len);
 
