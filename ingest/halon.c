@@ -214,4 +214,4 @@ static void parse(struct parser *parser, const struct batch *batch, const char *
   line_walk(parser, batch, lookback, begin, end, read_line);
 }
 
-const struct format FORMAT_HALON = {"halon", parse, state_new, json_line_state_free};
+const struct format FORMAT_HALON = {"halon", parse, state_new, json_line_state_free, .is_record = true};

@@ -123,6 +123,9 @@ struct line_counts {
   uint64_t info;     /* lines that only carry something for the join */
   uint64_t noise[NOISE_COUNT];
   uint64_t unparsed[UNPARSED_REASON_COUNT]; /* TIME: absurd times; TOO_LONG: over LIMIT_LINE_BYTES, cut and skipped */
+  /* No part of the sum: */
+  uint64_t unwrapped; /* lines that were in an envelope */
+  uint64_t newlines;  /* inside the messages of envelopes, read as blanks */
 };
 void line_counts_add(struct line_counts *into, const struct line_counts *more);
 
@@ -157,6 +160,7 @@ struct format {
   void (*parse)(struct parser *parser, const struct batch *batch, const char *lookback, const char *begin, const char *end);
   void *(*state_new)(void);
   void (*state_free)(void *state);
+  bool is_record; /* a line is a record (CSV, JSON) in front of which no syslog header can stand */
 };
 
 /* By name; NULL when there is none. format_at(i) is NULL behind the last. */
@@ -167,6 +171,29 @@ void parser_init(struct parser *parser, const struct format *format, const struc
 void parser_deinit(struct parser *parser);
 /* Empties the lists; counts stay. */
 void parser_clear_lines(struct parser *parser);
+
+/* ---- envelopes -------------------------------------------------------------------------------------------------------------- */
+
+/* What a shipper wraps around a line. A new one of JSON is a line in shippers.def. */
+struct envelope;
+
+/* By name; NULL when there is none. envelope_at(i) is NULL behind the last; the first is "auto", which tells by each line. */
+const struct envelope *envelope_find(struct slice name);
+const struct envelope *envelope_at(size_t i);
+const char *envelope_name(const struct envelope *envelope);
+/* Lines are as they are: nothing is looked for. */
+bool envelope_is_plain(const struct envelope *envelope);
+
+/* Takes envelopes off before the format reads; one for each parser. */
+struct unwrapper;
+struct unwrapper *unwrapper_new(const struct envelope *envelope);
+void unwrapper_free(struct unwrapper *unwrapper);
+
+/* As parser->format->parse, for lines in envelopes. Slices of the lines added are good until the next call; positions and numbers are those of
+ * the input's lines (elements of one line have its number, and positions in it in their order). parser->counts.lines counts what was
+ * unwrapped. Returns how many lines of the input [begin, end) was. */
+uint64_t unwrapper_parse(struct unwrapper *unwrapper, struct parser *parser, const struct batch *batch, const char *lookback,
+                         const char *begin, const char *end);
 
 /* ---- the join --------------------------------------------------------------------------------------------------------------- */
 
@@ -247,6 +274,7 @@ struct source_options {
   size_t name_count;
   bool follow;                              /* files: wait for more at the end */
   bool until_end;                           /* Kafka: stop at the end of each partition as it was at the start */
+  bool has_envelopes;                       /* Kafka: messages of MessagePack, and of JSON over several lines, become one line each */
   unsigned parts;                           /* a batch has up to this many chunks of LIMIT_CHUNK_BYTES */
   const struct key_value *kafka_properties; /* of librdkafka */
   size_t kafka_property_count;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "ingest/message_json.h"
 
 #define ANCHORS_MAX 4096
 #define ANCHOR_AGE 64
@@ -36,11 +37,13 @@ static uint64_t offset_of(const void *owner, uint64_t position) {
   return p->anchors[low].offset;
 }
 
-void kafka_partition_init(struct kafka_partition *p, struct input *input, int32_t number, size_t share, unsigned parts) {
-  *p = (struct kafka_partition){.input = input, .number = number, .until = UINT64_MAX};
+void kafka_partition_init(struct kafka_partition *p, struct input *input, int32_t number, size_t share,
+                          const struct source_options *options) {
+  *p = (struct kafka_partition){
+      .input = input, .number = number, .until = UINT64_MAX, .has_envelopes = options->has_envelopes};
   p->replay_from = input->position.replay_from;
   p->committed = input->position.committed;
-  p->batch_bytes = share_of(BATCH_BYTES_ALL, share, BATCH_BYTES_MIN, (size_t)parts * LIMIT_CHUNK_BYTES);
+  p->batch_bytes = share_of(BATCH_BYTES_ALL, share, BATCH_BYTES_MIN, (size_t)options->parts * LIMIT_CHUNK_BYTES);
   size_t data_cap = p->batch_bytes > 2 * LIMIT_LINE_BYTES ? p->batch_bytes : 2 * LIMIT_LINE_BYTES;
   batch_buffer_init(&p->buffer, share_of(LOOKBACK_BYTES_ALL, share, LOOKBACK_BYTES_MIN, LIMIT_LOOKBACK_BYTES), data_cap);
   p->anchors = memory_alloc(ANCHORS_MAX * sizeof *p->anchors);
@@ -51,6 +54,7 @@ void kafka_partition_init(struct kafka_partition *p, struct input *input, int32_
 
 void kafka_partition_deinit(struct kafka_partition *p) {
   batch_buffer_deinit(&p->buffer);
+  buf_deinit(&p->transcoded);
   free(p->anchors);
 }
 
@@ -79,10 +83,13 @@ static bool must_hand_out_first(const struct kafka_partition *p, const struct ka
 }
 
 static void append_lines(struct kafka_partition *p, struct slice payload) {
+  buf_clear(&p->transcoded);
+  if (p->has_envelopes && message_from_msgpack(payload, &p->transcoded)) payload = buf_slice(&p->transcoded);
   bool is_ended = payload.len && payload.ptr[payload.len - 1] == '\n';
   char *to = batch_buffer_reserve(&p->buffer, payload.len + 1);
   if (payload.len) memcpy(to, payload.ptr, payload.len);
   if (!is_ended) to[payload.len] = '\n';
+  if (p->has_envelopes) message_join_json(to, payload.len - is_ended);
   batch_buffer_add(&p->buffer, payload.len + !is_ended);
 }
 

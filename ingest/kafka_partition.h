@@ -8,6 +8,7 @@
 #ifndef INGEST_KAFKA_PARTITION_H
 #define INGEST_KAFKA_PARTITION_H
 
+#include "base/buf.h"
 #include "ingest/batch_buffer.h"
 #include "ingest/source_inputs.h"
 
@@ -18,6 +19,8 @@ struct anchor {
 struct kafka_partition {
   struct input *input;
   struct batch_buffer buffer;
+  bool has_envelopes;    /* messages may be MessagePack or JSON over several lines (source_options) */
+  struct buf transcoded; /* a message of MessagePack as JSON */
   int32_t number;
   uint64_t replay_from, committed; /* as the store knows them */
   uint64_t until;                  /* first offset that is not read; UINT64_MAX: no end */
@@ -37,8 +40,10 @@ struct kafka_message {
   struct slice payload; /* absent: a null payload, has no lines */
 };
 
-/* `input` is a new input of this partition; `share` partitions have the memory of all together. */
-void kafka_partition_init(struct kafka_partition *partition, struct input *input, int32_t number, size_t share, unsigned parts);
+/* `input` is a new input of this partition; `share` partitions have the memory of all together. `parts` and has_envelopes of the options
+ * matter. */
+void kafka_partition_init(struct kafka_partition *partition, struct input *input, int32_t number, size_t share,
+                          const struct source_options *options);
 void kafka_partition_deinit(struct kafka_partition *partition);
 
 /* Adds the lines of a message; its end ends a line. False: what waits must be handed out first (nothing was added). */

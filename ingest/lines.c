@@ -31,6 +31,8 @@ void line_counts_add(struct line_counts *into, const struct line_counts *more) {
   into->bytes += more->bytes;
   into->delivery += more->delivery;
   into->info += more->info;
+  into->unwrapped += more->unwrapped;
+  into->newlines += more->newlines;
   for (size_t i = 0; i < NOISE_COUNT; i++) into->noise[i] += more->noise[i];
   for (size_t i = 0; i < UNPARSED_REASON_COUNT; i++) into->unparsed[i] += more->unparsed[i];
 }

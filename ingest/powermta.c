@@ -211,4 +211,4 @@ static void parse(struct parser *parser, const struct batch *batch, const char *
   line_walk(parser, batch, lookback, begin, end, read_line);
 }
 
-const struct format FORMAT_POWERMTA = {"powermta", parse, state_new, line_walk_state_free};
+const struct format FORMAT_POWERMTA = {"powermta", parse, state_new, line_walk_state_free, .is_record = true};

@@ -109,7 +109,7 @@ static bool add_partition(struct kafka *k, struct input_table *table, int32_t nu
       return error_set(err, ERROR_USAGE, "topic %s: is named twice", k->topic);
   const struct input_position *known = find_known(table, slice_from_cstr(name));
   struct input *input = input_table_add(table, INPUT_KAFKA, name, input_table_scope(table, name), known);
-  kafka_partition_init(p, input, number, k->partition_count, options->parts);
+  kafka_partition_init(p, input, number, k->partition_count, options);
   return true;
 }
 

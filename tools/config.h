@@ -9,7 +9,7 @@
 
 /* Strings are good until config_deinit; NULL, 0 and negative values mean "not given". */
 struct config {
-  const char *store, *format, *zone;
+  const char *store, *format, *envelope, *zone;
   double flush_interval_s; /* negative: not given */
   unsigned threads;
   bool follow, until_end;

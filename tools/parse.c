@@ -23,13 +23,15 @@ static const char HELP[] =
     "each delivery, in the order of the lines. Nothing is stored.\n\n"
     "  -f, --format NAME  how the lines are read: postfix (default), sendmail, powermta, kumomta, halon,\n                     qmail\n"
     "      --zone NAME    time zone of stamps that name none, such as Europe/Berlin (default: UTC)\n"
+    "      --envelope NAME  what a shipper wrapped around the lines: auto (default; each line tells), plain,\n"
+    "                     journald, syslog-ng, rsyslog, docker, vector, fluent-bit, filebeat, json, cri\n"
     "  -h, --help         this text\n\n"
     "Each object has, null where the log does not say:\n"
     "  line, time, host, instance, service, queue_id, message_id, direction (out, or in for what our own\n"
     "  server refused), sender (\"\" is the null sender), recipient, orig_recipient, client_host, client_ip,\n"
     "  relay_host, relay_ip, source_ip, status (delivered, deferred, bounced, expired, rejected), dsn,\n"
     "  smtp_code, stage, reply, delay_s, size\n"
-    "`line` counts from 1 in its file. A message that expired gives one object for each recipient whose\n"
+    "`line` counts from 1 in its file, envelopes as they came. A message that expired gives one object for each recipient whose\n"
     "last attempt was deferred, with that attempt's reply and with the line that gave up.\n\n"
     "On standard error: counts as key=value (deliveries; lines that only inform, by kind of noise, and\n"
     "unparsed by reason), and the first unparsed lines.\n\n"
@@ -46,6 +48,7 @@ struct sample {
 struct run {
   struct source *source;
   struct parser parser;
+  struct unwrapper *unwrapper;
   struct join *join;
   struct delivery_stage stage;
   struct batch batch;
@@ -106,9 +109,9 @@ static void count_input(struct run *run, uint32_t input) {
 static void process_batch(struct run *run) {
   const struct batch *batch = &run->batch;
   count_input(run, batch->input);
-  uint64_t lines_before = run->parser.counts.lines;
+  const char *lookback = batch->base - batch->lookback_len;
   parser_clear_lines(&run->parser);
-  run->parser.format->parse(&run->parser, batch, batch->base - batch->lookback_len, batch->base, batch->base + batch->len);
+  uint64_t line_count = unwrapper_parse(run->unwrapper, &run->parser, batch, lookback, batch->base, batch->base + batch->len);
   join_begin(run->join, batch, source_scope_name(run->source, batch->scope));
   for (size_t i = 0; i < run->parser.lists[0].count; i++) {
     const struct line *line = &run->parser.lists[0].items[i];
@@ -119,7 +122,7 @@ static void process_batch(struct run *run) {
     join_release(run->join);
   }
   join_release(run->join);
-  run->line_counts[batch->input] += run->parser.counts.lines - lines_before;
+  run->line_counts[batch->input] += line_count;
 }
 
 static bool read_all(struct run *run, struct error *err) {
@@ -152,7 +155,8 @@ static void print_counts(const struct run *run) {
     fprintf(stderr, " noise_%.*s=%" PRIu64, SLICE_ARG(noise_name((enum noise)i)), counts->noise[i]);
   for (unsigned i = 0; i < UNPARSED_REASON_COUNT; i++)
     fprintf(stderr, " unparsed_%.*s=%" PRIu64, SLICE_ARG(unparsed_reason_name((enum unparsed_reason)i)), counts->unparsed[i]);
-  fprintf(stderr, " orphans=%" PRIu64 " still_open=%" PRIu64 "\n", join.orphans, join.open);
+  fprintf(stderr, " unwrapped=%" PRIu64 " newlines=%" PRIu64 " orphans=%" PRIu64 " still_open=%" PRIu64 "\n", counts->unwrapped,
+          counts->newlines, join.orphans, join.open);
 }
 
 static void print_samples(const struct run *run) {
@@ -172,7 +176,8 @@ static void print_samples(const struct run *run) {
   }
 }
 
-static int parse_files(const struct format *format, const struct time_rules *rules, const struct source_options *sources) {
+static int parse_files(const struct format *format, const struct envelope *envelope, const struct time_rules *rules,
+                       const struct source_options *sources) {
   struct error err = {0};
   struct run *run = memory_zeroed(sizeof *run);
   struct join_options join_options;
@@ -183,6 +188,7 @@ static int parse_files(const struct format *format, const struct time_rules *rul
     parser_init(&run->parser, format, rules, 1);
     run->parser.when_unparsed = keep_sample;
     run->parser.context = run;
+    run->unwrapper = unwrapper_new(envelope);
     run->join = join_new(&join_options, 0, 1);
     run->stage.when_full = write_staged;
     run->stage.context = run;
@@ -196,6 +202,7 @@ static int parse_files(const struct format *format, const struct time_rules *rul
     print_samples(run);
     parser_deinit(&run->parser);
   }
+  unwrapper_free(run->unwrapper);
   join_free(run->join);
   source_free(run->source);
   free(run->line_counts);
@@ -205,18 +212,20 @@ static int parse_files(const struct format *format, const struct time_rules *rul
 }
 
 int parse_main(int argc, char **argv) {
-  enum { OPTION_ZONE = 256 };
+  enum { OPTION_ZONE = 256, OPTION_ENVELOPE };
   static const struct option LONG_OPTIONS[] = {{"format", required_argument, NULL, 'f'},
                                                {"zone", required_argument, NULL, OPTION_ZONE},
+                                               {"envelope", required_argument, NULL, OPTION_ENVELOPE},
                                                {"help", no_argument, NULL, 'h'},
                                                {0}};
-  const char *format_name = "postfix";
+  const char *format_name = "postfix", *envelope_name = "auto";
   struct time_rules rules = {.now_us = clock_wall_us()};
   optind = 0;
   for (int option; (option = getopt_long(argc, argv, ":f:h", LONG_OPTIONS, NULL)) != -1;) {
     switch (option) {
       case 'f': format_name = optarg; break;
       case OPTION_ZONE: rules.zone = optarg; break;
+      case OPTION_ENVELOPE: envelope_name = optarg; break;
       case 'h': fputs(HELP, stdout); return EXIT_OK;
       case ':': return command_usage("parse", "option '%s' needs a value", argv[optind - 1]);
       default: return command_usage("parse", "unknown option '%s'", argv[optind - 1]);
@@ -224,13 +233,16 @@ int parse_main(int argc, char **argv) {
   }
   const struct format *format = format_find(slice_from_cstr(format_name));
   if (!format) return command_usage("parse", "unknown format '%s'", format_name);
+  const struct envelope *envelope = envelope_find(slice_from_cstr(envelope_name));
+  if (!envelope) return command_usage("parse", "unknown envelope '%s'", envelope_name);
   struct error err = {0};
   if (!time_rules_check(&rules, &err)) return command_fail(&err);
   static const char *const STANDARD_INPUT[] = {"-"};
-  struct source_options sources = {.names = STANDARD_INPUT, .name_count = 1, .parts = 1};
+  struct source_options sources = {
+      .names = STANDARD_INPUT, .name_count = 1, .parts = 1, .has_envelopes = !envelope_is_plain(envelope)};
   if (optind < argc) {
     sources.names = (const char *const *)argv + optind;
     sources.name_count = (size_t)(argc - optind);
   }
-  return parse_files(format, &rules, &sources);
+  return parse_files(format, envelope, &rules, &sources);
 }

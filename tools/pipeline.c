@@ -40,7 +40,7 @@ static void phase_parse(void *context, unsigned number) {
   struct worker *worker = &p->workers[number];
   parser_clear_lines(&worker->parser);
   const char *lookback = p->batch.base - p->batch.lookback_len;
-  p->options.format->parse(&worker->parser, &p->batch, lookback, worker->chunk_begin, worker->chunk_end);
+  unwrapper_parse(worker->unwrapper, &worker->parser, &p->batch, lookback, worker->chunk_begin, worker->chunk_end);
 }
 
 static void phase_join(void *context, unsigned number) {
@@ -197,6 +197,7 @@ static bool restore_message(void *context, const struct open_message *message) {
 static bool open_worker(struct pipeline *p, unsigned number, struct error *err) {
   struct worker *worker = &p->workers[number];
   parser_init(&worker->parser, p->options.format, &p->options.time_rules, p->worker_count);
+  worker->unwrapper = unwrapper_new(p->options.envelope);
   worker->join = join_new(&p->options.join, number, p->worker_count);
   worker->aggregator = aggregator_new();
   worker->stage.when_full = classify_and_count;
@@ -256,6 +257,7 @@ void pipeline_free(struct pipeline *p) {
   for (unsigned i = 0; i < p->worker_count; i++) {
     struct worker *worker = &p->workers[i];
     if (worker->parser.format) parser_deinit(&worker->parser);
+    unwrapper_free(worker->unwrapper);
     join_free(worker->join);
     classify_context_free(worker->classify);
     aggregator_free(worker->aggregator);

@@ -1,7 +1,7 @@
 /* The only place where ingest, classify and aggregate meet: batches of lines in, commits of the store out.
  *
- *   source -> [ fill | parse | join, classify, count ] -> ... -> [ write segments ] -> commit
- *               \______ every worker its share ______/            every worker        one
+ *   source -> [ fill | unwrap, parse | join, classify, count ] -> ... -> [ write segments ] -> commit
+ *               \__________ every worker its share __________/            every worker        one
  *
  * One thread drives; the phases in brackets run on all workers at once (team.h). A batch is cut into one chunk a worker to be parsed;
  * each worker then joins the lines of its own shards, chunk after chunk, so the order within a message is that of the input. */
@@ -15,6 +15,7 @@
 struct pipeline_options {
   const char *store_dir;
   const struct format *format;
+  const struct envelope *envelope;
   struct time_rules time_rules;
   unsigned threads;
   int64_t flush_interval_us;

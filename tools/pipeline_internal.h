@@ -15,6 +15,7 @@ struct gathered {
 /* Everything that one thread of the team touches in a phase; aligned so that two threads never write one cache line. */
 struct worker {
   struct parser parser;
+  struct unwrapper *unwrapper;
   struct join *join;
   struct classify_context *classify;
   struct aggregator *aggregator;

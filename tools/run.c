@@ -32,6 +32,9 @@ static const char HELP[] =
     "      --flush-interval S  seconds between commits, such as 10 or 0.02 (default: 10)\n"
     "      --zone NAME         time zone of stamps that name none, such as Europe/Berlin\n"
     "                          (default: UTC)\n"
+    "      --envelope NAME     what a shipper wrapped around the lines: auto (default; each line tells),\n"
+    "                          plain, journald, syslog-ng, rsyslog, docker, vector, fluent-bit, filebeat,\n"
+    "                          json (any with a message), cri\n"
     "  -X KEY=VALUE            any property of librdkafka; may be given often\n"
     "  -c, --config FILE       settings in YAML; options given here win\n"
     "      --check-config      read options and configuration, say what is wrong, do nothing\n"
@@ -54,10 +57,11 @@ static bool take_property(struct run_options *options, char *text) {
   return true;
 }
 
-enum { OPTION_FOLLOW = 256, OPTION_UNTIL_END, OPTION_FLUSH, OPTION_ZONE, OPTION_CHECK, OPTION_NO_PROGRESS };
+enum { OPTION_ENVELOPE = 256, OPTION_FOLLOW, OPTION_UNTIL_END, OPTION_FLUSH, OPTION_ZONE, OPTION_CHECK, OPTION_NO_PROGRESS };
 
 static const struct option LONG_OPTIONS[] = {{"store", required_argument, NULL, 's'},
                                              {"format", required_argument, NULL, 'f'},
+                                             {"envelope", required_argument, NULL, OPTION_ENVELOPE},
                                              {"follow", no_argument, NULL, OPTION_FOLLOW},
                                              {"until-end", no_argument, NULL, OPTION_UNTIL_END},
                                              {"threads", required_argument, NULL, 't'},
@@ -80,6 +84,7 @@ static int take_option(struct run_options *options, int option, char *value) {
     case 'c': break; /* read before the others */
     case 'v': options->is_verbose = true; break;
     case OPTION_ZONE: config->zone = value; break;
+    case OPTION_ENVELOPE: config->envelope = value; break;
     case OPTION_FOLLOW: config->follow = true; break;
     case OPTION_UNTIL_END: config->until_end = true; break;
     case OPTION_CHECK: options->is_check = true; break;
@@ -138,6 +143,9 @@ static int make_pipeline_options(const struct run_options *options, struct pipel
   const char *format = config->format ? config->format : "postfix";
   out->format = format_find(slice_from_cstr(format));
   if (!out->format) return command_usage("run", "unknown format '%s'", format);
+  const char *envelope = config->envelope ? config->envelope : "auto";
+  out->envelope = envelope_find(slice_from_cstr(envelope));
+  if (!out->envelope) return command_usage("run", "unknown envelope '%s'", envelope);
   double interval_s = config->flush_interval_s >= 0 ? config->flush_interval_s : FLUSH_INTERVAL_S_DEFAULT;
   out->flush_interval_us = (int64_t)(interval_s * 1e6);
   out->time_rules = (struct time_rules){.zone = config->zone, .now_us = clock_wall_us()};
@@ -153,6 +161,7 @@ static int make_pipeline_options(const struct run_options *options, struct pipel
                                         .name_count = config->input_count,
                                         .follow = config->follow,
                                         .until_end = config->until_end,
+                                        .has_envelopes = !envelope_is_plain(out->envelope),
                                         .kafka_properties = config->kafka,
                                         .kafka_property_count = config->kafka_count};
   return EXIT_OK;
@@ -172,6 +181,7 @@ static void log_summary(const struct pipeline_summary *summary, double elapsed_s
               lines->unparsed[UNPARSED_HEADER], lines->unparsed[UNPARSED_BODY], lines->unparsed[UNPARSED_TIME],
               lines->unparsed[UNPARSED_TOO_LONG]);
   }
+  if (lines->unwrapped) log_event(LOG_INFO, "unwrapped", "lines=%" PRIu64 " newlines=%" PRIu64, lines->unwrapped, lines->newlines);
   log_event(LOG_INFO, "joined", "open=%" PRIu64 " orphans=%" PRIu64 " forgotten_memory=%" PRIu64 " forgotten_age=%" PRIu64,
             summary->join.open, summary->join.orphans, summary->join.forgotten_memory, summary->join.forgotten_age);
   log_event(LOG_INFO, "classified", "replies=%" PRIu64 " cache_hits=%" PRIu64 " unclassified=%" PRIu64, summary->classify.replies,

@@ -15,10 +15,10 @@ struct fixture {
 
 static void setup(struct fixture *f, uint64_t committed, uint64_t replay_from, size_t share) {
   struct input_position known = {.kind = INPUT_KAFKA, .committed = committed, .replay_from = replay_from};
-  *f = (struct fixture){0};
+  *f = (struct fixture){.options = {.parts = 1}};
   input_table_init(&f->table, &f->options);
   f->input = input_table_add(&f->table, INPUT_KAFKA, "t/0", input_table_scope(&f->table, "t/0"), &known);
-  kafka_partition_init(&f->p, f->input, 0, share, 1);
+  kafka_partition_init(&f->p, f->input, 0, share, &f->options);
 }
 
 static void teardown(struct fixture *f) {
