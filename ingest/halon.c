@@ -214,4 +214,5 @@ static void parse(struct parser *parser, const struct batch *batch, const char *
   line_walk(parser, batch, lookback, begin, end, read_line);
 }
 
-const struct format FORMAT_HALON = {"halon", parse, state_new, json_line_state_free, .is_record = true};
+const struct format FORMAT_HALON = {
+    .name = "halon", .parse = parse, .state_new = state_new, .state_free = json_line_state_free, .is_record = true};

@@ -8,7 +8,7 @@
  *     return READ_INFO;
  *   }
  *   static void parse(...) { line_walk(parser, batch, lookback, begin, end, read_line); }
- *   const struct format FORMAT_X = {"x", parse, line_walk_state_new, line_walk_state_free};
+ *   const struct format FORMAT_X = {.name = "x", .parse = parse, .state_new = line_walk_state_new, .state_free = line_walk_state_free};
  *
  * A line may add several items (client, sender and message id of one line): they are joined in the order they were added. */
 #ifndef INGEST_LINE_WALK_H

@@ -211,4 +211,5 @@ static void parse(struct parser *parser, const struct batch *batch, const char *
   line_walk(parser, batch, lookback, begin, end, read_line);
 }
 
-const struct format FORMAT_POWERMTA = {"powermta", parse, state_new, line_walk_state_free, .is_record = true};
+const struct format FORMAT_POWERMTA = {
+    .name = "powermta", .parse = parse, .state_new = state_new, .state_free = line_walk_state_free, .is_record = true};
