@@ -3,6 +3,7 @@
 
 static const struct format *const formats[] = {
     &FORMAT_POSTFIX,
+    &FORMAT_EXIM,
     &FORMAT_SENDMAIL,
     &FORMAT_POWERMTA,
     &FORMAT_KUMOMTA,

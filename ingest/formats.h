@@ -5,6 +5,7 @@
 #include "ingest/ingest.h"
 
 extern const struct format FORMAT_POSTFIX;
+extern const struct format FORMAT_EXIM;
 extern const struct format FORMAT_SENDMAIL;
 extern const struct format FORMAT_POWERMTA;
 extern const struct format FORMAT_KUMOMTA;

@@ -77,9 +77,11 @@ struct line {
     } sender;
     struct {
       struct slice recipient, orig_recipient, relay_host, relay_ip, dsn, stage, reply;
+      struct slice source_ip; /* absent: what the configuration says */
       int64_t delay_us;
-      enum status status; /* of a record it may be expired: the reply is that of its last attempt, if that is remembered */
+      enum status status; /* when expired, the reply is that of its last attempt, if that is remembered */
       uint16_t smtp_code;
+      bool is_put_off; /* deferred without an attempt: what the last attempt was told stays remembered */
     } delivery; /* and of LINE_RECORD */
     struct line_facts facts;
     struct {

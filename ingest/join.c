@@ -345,6 +345,7 @@ static void fill_common(struct join *join, const struct line *line, const struct
 
 static void fill_delivery(struct join *join, const struct line *line, const struct entry *entry, struct delivery *out) {
   fill_common(join, line, entry, line->service, out);
+  if (!slice_is_absent(line->delivery.source_ip)) out->source_ip = line->delivery.source_ip;
   out->direction = DIRECTION_out;
   out->status = line->delivery.status;
   out->recipient = line->delivery.recipient;
@@ -406,12 +407,22 @@ static void remember_deferral(struct join *join, const struct line *line, struct
   deferral_put(join, entry, old, strings, line->delivery.delay_us, line->delivery.smtp_code);
 }
 
+/* `last`: what is remembered of the recipient's last attempt, or NULL. */
+static void stage_delivery(struct join *join, const struct line *line, const struct entry *entry, const struct deferral *last,
+                           struct delivery_stage *stage) {
+  if (last && line->delivery.status == STATUS_expired)
+    fill_expired(join, line, last, stage_next(stage));
+  else
+    fill_delivery(join, line, entry, stage_next(stage));
+}
+
 static void take_delivery(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash,
                           struct delivery_stage *stage) {
   struct entry *entry = find_any(shard, line->key, instance_hash);
+  struct deferral *last = entry ? deferral_find(entry, line->delivery.recipient, line->delivery.orig_recipient) : NULL;
   for (uint32_t i = 0; !join->is_replay && i < line->times; i++) {
     if (!entry || !entry->has_sender) join->counts.orphans++;
-    fill_delivery(join, line, entry, stage_next(stage));
+    stage_delivery(join, line, entry, last, stage);
     stage_push(stage);
   }
   if (line->delivery.status == STATUS_deferred) {
@@ -419,13 +430,12 @@ static void take_delivery(struct join *join, const struct line *line, struct sha
       touch(join, line, entry);
     else
       entry = begin_message(join, line, shard, instance_hash);
-    remember_deferral(join, line, entry);
+    if (!last || !line->delivery.is_put_off) remember_deferral(join, line, entry);
     return;
   }
-  struct deferral *settled = entry ? deferral_find(entry, line->delivery.recipient, line->delivery.orig_recipient) : NULL;
-  if (!settled) return;
+  if (!last) return;
   touch(join, line, entry);
-  deferral_remove(join, settled);
+  deferral_remove(join, last);
 }
 
 static void take_expired(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash,
@@ -510,21 +520,14 @@ static void take_facts(struct join *join, const struct line *line) {
   join->facts_position = line->position;
 }
 
-static void stage_record(struct join *join, const struct line *line, const struct entry *entry, const struct deferral *last,
-                         struct delivery_stage *stage) {
-  struct delivery *out = stage_next(stage);
-  if (last && line->delivery.status == STATUS_expired)
-    fill_expired(join, line, last, out);
-  else
-    fill_delivery(join, line, entry, out);
-  fill_facts(join, line, out);
-}
-
 static void take_record(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash,
                         struct delivery_stage *stage) {
   struct entry *entry = slice_is_absent(line->queue_id) ? NULL : find_any(shard, line->key, instance_hash);
   struct deferral *last = entry ? deferral_find(entry, line->delivery.recipient, line->delivery.orig_recipient) : NULL;
-  if (!join->is_replay) stage_record(join, line, entry, last, stage);
+  if (!join->is_replay) {
+    stage_delivery(join, line, entry, last, stage);
+    fill_facts(join, line, stage_next(stage));
+  }
   if (line->delivery.status == STATUS_deferred && !slice_is_absent(line->queue_id)) {
     if (entry)
       touch(join, line, entry);

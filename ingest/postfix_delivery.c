@@ -198,6 +198,8 @@ unsigned postfix_read_delivery(const struct postfix_run *run, const char *p, con
   line->delivery.stage = SLICE_ABSENT;
   line->delivery.reply = text;
   line->delivery.smtp_code = 0;
+  line->delivery.source_ip = SLICE_ABSENT;
+  line->delivery.is_put_off = false;
   if (line->delivery.status == STATUS_delivered)
     line->delivery.smtp_code = postfix_smtp_code(text);
   else

@@ -77,6 +77,16 @@ static const char *read_offset(const char *p, const char *end, struct stamp *out
   return p + 2;
 }
 
+/* As read_offset, with the blank before it that Exim writes; p when there is none. */
+static const char *read_offset_behind_blank(const char *p, const char *end, struct stamp *out) {
+  if (end - p < 7 || *p != ' ' || (p[1] != '+' && p[1] != '-')) return p;
+  struct stamp stamp = *out;
+  const char *behind = read_offset(p + 1, end, &stamp);
+  if (!behind || behind >= end || *behind != ' ') return p;
+  *out = stamp;
+  return behind;
+}
+
 static bool read_rfc3339(const char *begin, const char *end, struct stamp *out) {
   unsigned century, years;
   if (end - begin < 20 || !two_digits(begin, &century) || !two_digits(begin + 2, &years) || begin[4] != '-') return false;
@@ -97,6 +107,7 @@ static bool read_rfc3339(const char *begin, const char *end, struct stamp *out) 
     if (!out->fraction_len) return false;
   }
   out->tail_at = (size_t)(p - begin);
+  p = begin[10] == ' ' ? read_offset_behind_blank(p, end, out) : p;
   p = read_offset(p, end, out);
   if (!p || p >= end || *p != ' ') return false;
   out->len = (size_t)(p + 1 - begin);

@@ -1,7 +1,8 @@
-/* The time at the front of a line, in the three ways that syslog writes it:
+/* The time at the front of a line, in the ways that syslog and Exim write it:
  *
  *   Nov 24 08:15:07           RFC 3164: the day padded with a blank, or not; no year, no zone
  *   2026-11-24T08:15:07.12Z   RFC 3339 and RFC 5424: any offset; without one the configured zone is meant; a blank for the T
+ *   2026-11-24 08:15:07 +0100 ... and then a blank may stand before the offset
  *
  * Lines of the same minute share all but the seconds. The reader keeps the minute, so the usual stamp costs one compare of 16
  * bytes and two digits (RFC 3339: another compare and the fraction). */

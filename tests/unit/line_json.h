@@ -22,11 +22,13 @@ static inline void line_json_delivery(struct buf *out, const struct line *line) 
   line_json_str(out, "orig_recipient", line->delivery.orig_recipient);
   line_json_str(out, "relay_host", line->delivery.relay_host);
   line_json_str(out, "relay_ip", line->delivery.relay_ip);
+  line_json_str(out, "source_ip", line->delivery.source_ip);
   line_json_str(out, "status", status_name(line->delivery.status));
   line_json_str(out, "dsn", line->delivery.dsn);
   if (line->delivery.smtp_code) line_json_number(out, "smtp_code", line->delivery.smtp_code);
   line_json_str(out, "stage", line->delivery.stage);
   line_json_str(out, "reply", line->delivery.reply);
+  if (line->delivery.is_put_off) buf_printf(out, ",\"put_off\":true");
   if (line->delivery.delay_us >= 0) line_json_number(out, "delay_s", (double)line->delivery.delay_us / 1e6);
 }
 

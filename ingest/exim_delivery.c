@@ -1,0 +1,274 @@
+/* What became of a recipient:
+ *
+ *   => c@d.example <alias@b.example> F=<a@b> P=<a@b> R=dnslookup T=remote_smtp S=99 H=mx.d.example [192.0.2.9]:25* I=[192.0.2.1]:4321
+ *      X=TLS1.3:... CV=yes DN="..." A=plain:us L K C="250 2.0.0 OK" QT=3s DT=1s
+ *   == c@d.example R=dnslookup T=remote_smtp defer (-44) H=mx.d.example [192.0.2.9]: SMTP error from remote mail server after ...: 450 ...
+ *   == c@d.example R=dnslookup T=remote_smtp defer (111): Connection refused
+ *   ** c@d.example R=dnslookup T=remote_smtp H=mx.d.example [192.0.2.9]: SMTP error from remote mail server after ...: 550 ...
+ *   ** c@d.example: retry timeout exceeded
+ *
+ * Of the fields every one may be missing, by log_selector, but not their order. An address is one of
+ *
+ *   c@d.example                                    c@d.example <first@b.example>                    c@d.example (second@b) <first@b.example>
+ *   bob <bob@b.example>                            /var/mail/bob <bob@b.example>                    |/usr/bin/filter -x <bob@b.example>
+ *
+ * where one without a domain stands for a delivery on this host, and the recipient is the address that led to it. */
+#include "ingest/exim_internal.h"
+
+/* Below it Exim did not try: the time for the next attempt has not come, or the limit of deliveries was reached. */
+#define ERRNO_RETRY_BASE (-51)
+
+/* Ends of an address that are tried before a line is taken for damaged. */
+#define LOCAL_TRIES_MAX 16
+
+struct fields {
+  struct slice sender, transport, host, ip, source_ip, confirmation;
+  int64_t queue_time_us;
+  const char *message; /* behind the ": " that ends the fields of a failure; NULL: there is none */
+};
+
+/* ---- addresses -------------------------------------------------------------------------------------------------------------- */
+
+/* Whether the fields, or the text of a failure, begin at p, behind an address. */
+static bool is_behind_address(const char *p, const char *end) {
+  if (p == end || STARTS_WITH(p, end, ": ")) return true;
+  if (end - p < 3 || *p != ' ') return false;
+  return p[2] == '=' || STARTS_WITH(p, end, " defer (") || STARTS_WITH(p, end, " SRS=<") || STARTS_WITH(p, end, " routing") ||
+         STARTS_WITH(p, end, " transporting");
+}
+
+/* The "<first@b.example>" at `open`; its end, or NULL. */
+static const char *first_address_end(const char *open, const char *end) {
+  const char *close = exim_address_end(open + 1, end, '>');
+  return close < end && is_behind_address(close + 1, end) ? close : NULL;
+}
+
+/* The last " <" before `close`, or NULL. */
+static const char *find_opening(const char *p, const char *close) {
+  while ((close = memrchr(p, '<', (size_t)(close - p))))
+    if (close > p && close[-1] == ' ') return close - 1;
+  return NULL;
+}
+
+/* A pipe, a file, a reply, :blackhole:, a local part: whatever stands before " <first>". Returns behind it; NULL when it is not there. */
+static const char *read_local(const char *p, const char *end, struct line *line) {
+  const char *close = p, *open = NULL;
+  unsigned tries = 0; /* what only looks like the end is rare, unless somebody wants to keep us busy */
+  for (; (close = memchr(close, '>', (size_t)(end - close))); close++) {
+    if (!is_behind_address(close + 1, end)) continue;
+    open = find_opening(p, close);
+    if (open && exim_address_end(open + 2, end, '>') == close) break;
+    if (++tries == LOCAL_TRIES_MAX) return NULL;
+  }
+  if (!close) return NULL;
+  line->delivery.recipient = slice_between(open + 2, close);
+  const char *parent = open > p && open[-1] == ')' ? memrchr(p, '(', (size_t)(open - p)) : NULL;
+  if (parent && parent > p && parent[-1] == ' ') {
+    struct slice parents = slice_between(parent + 1, open - 1);
+    line->delivery.orig_recipient = line->delivery.recipient;
+    line->delivery.recipient = slice_of(parents.ptr, slice_find(parents, SLICE(", ")));
+  }
+  return close + 1;
+}
+
+/* "c@d.example (second@b) <first@b.example>" from behind its first word; returns behind the address. */
+static const char *read_origin(const char *p, const char *end, struct line *line) {
+  if (STARTS_WITH(p, end, " (")) {
+    const char *close = memmem(p, (size_t)(end - p), ") <", 3);
+    if (close) p = close + 1;
+  }
+  if (!STARTS_WITH(p, end, " <")) return p;
+  const char *close = first_address_end(p + 1, end);
+  if (!close) return p;
+  struct slice origin = slice_between(p + 2, close);
+  if (slice_equal_nocase(origin, line->delivery.recipient)) /* the same, as it was given: Exim goes on in lower case */
+    line->delivery.recipient = origin;
+  else
+    line->delivery.orig_recipient = origin;
+  return close + 1;
+}
+
+/* Returns behind the address at p; NULL when there is none. */
+static const char *read_address(struct exim_cursor *cursor, const char *p, struct line *line) {
+  const char *end = cursor->end, *behind = exim_find_blank(cursor, p);
+  if (behind == p) return NULL;
+  bool is_local = *p == '|' || *p == '/' || *p == '>' || *p == ':' || !memchr(p, '@', (size_t)(behind - p));
+  if (memchr(p, '"', (size_t)(behind - p)) && *p != '|') {
+    behind = exim_address_end(p, end, ' ');
+    is_local = !memchr(p, '@', (size_t)(behind - p));
+  }
+  if (!is_local) {
+    if (behind[-1] == ':' && behind - p > 1) behind--; /* "** c@d: text" */
+    line->delivery.recipient = slice_between(p, behind);
+    const char *found = read_origin(behind, end, line);
+    if (is_behind_address(found, end)) return found;
+  }
+  /* A quoted local part, too, is logged without its quotes: a b@c.example <"a b"@c.example>. */
+  const char *found = read_local(p, end, line);
+  if (found) return found;
+  line->delivery.recipient = slice_between(p, behind);
+  return behind;
+}
+
+/* ---- fields ----------------------------------------------------------------------------------------------------------------- */
+
+/* "mx.d.example [192.0.2.9]:25*" of H=, with "DS" between the two when DNSSEC vouches for the name. Local transports have no address. */
+static const char *read_host(struct exim_cursor *cursor, const char *p, struct fields *out) {
+  const char *end = cursor->end, *blank = exim_find_blank(cursor, p), *address = blank;
+  out->host = slice_between(p, blank);
+  if (STARTS_WITH(address, end, " DS [")) address += 3;
+  if (!STARTS_WITH(address, end, " [")) return blank;
+  const char *behind = exim_read_bracketed_ip(address + 1, end, &out->ip);
+  return behind ? behind : blank;
+}
+
+/* The value of the field whose name is [name, p), "=" excluded; returns behind it. */
+static const char *read_field(struct exim_cursor *cursor, const char *name, const char *p, struct fields *out) {
+  const char *value = p + 1, *behind = value;
+  if (p - name == 1 && *name == 'H') return read_host(cursor, value, out);
+  if (p - name == 1 && *name == 'C' && value < cursor->end && *value == '"') {
+    behind = exim_quoted_end(value + 1, cursor->end);
+    out->confirmation = slice_between(value + 1, behind > value + 1 && behind[-1] == '"' ? behind - 1 : behind);
+    return exim_find_blank(cursor, behind);
+  }
+  if (p - name == 1 && *name == 'I') {
+    behind = exim_read_bracketed_ip(value, cursor->end, &out->source_ip);
+    return behind ? behind : exim_find_blank(cursor, value);
+  }
+  if (p - name == 1 && *name == 'F' && value < cursor->end && *value == '<') {
+    behind = exim_address_end(value, cursor->end, '>');
+    out->sender = slice_between(value + 1, behind);
+    return exim_find_blank(cursor, behind);
+  }
+  behind = exim_skip_value(cursor, value);
+  if (p - name == 1 && *name == 'T')
+    out->transport = slice_between(value, behind > value && behind[-1] == ':' ? behind - 1 : behind);
+  else if (p - name == 2 && name[0] == 'Q' && name[1] == 'T')
+    out->queue_time_us = exim_read_interval(value, behind);
+  return behind;
+}
+
+/* Fields from p on (at a blank or at the ':' that ends them). With `has_message` they end at ": ". */
+static void read_fields(struct exim_cursor *cursor, const char *p, bool has_message, struct fields *out) {
+  const char *end = cursor->end;
+  while (p < end) {
+    if (has_message && STARTS_WITH(p, end, ": ")) {
+      out->message = p + 2;
+      return;
+    }
+    const char *name = *p == ' ' ? p + 1 : p, *at = exim_name_end(name, end);
+    if (at > name && at < end && *at == '=')
+      p = read_field(cursor, name, at, out);
+    else
+      p = exim_find_blank(cursor, at + (at == p));
+    if (has_message && p > name && p[-1] == ':' && p < end) p--;
+  }
+}
+
+/* ---- the lines -------------------------------------------------------------------------------------------------------------- */
+
+/* With sender_on_delivery, the sender stands in the line: for a message whose beginning was not seen, or is still to come (">>"). */
+static void add_sender(const struct exim_line *line, struct slice sender) {
+  struct line *item = line_walk_add(line->walk, line->host, line->id);
+  item->kind = LINE_SENDER;
+  item->sender.address = sender;
+  item->sender.size_bytes = U64_ABSENT;
+}
+
+static struct line *add_delivery(const struct exim_line *line, const struct fields *fields, const struct line *address,
+                                 enum status status) {
+  if (!slice_is_absent(fields->sender)) add_sender(line, fields->sender);
+  struct line *item = line_walk_add(line->walk, line->host, line->id);
+  item->kind = LINE_DELIVERY;
+  item->service = fields->transport;
+  item->delivery.recipient = address->delivery.recipient;
+  item->delivery.orig_recipient = address->delivery.orig_recipient;
+  item->delivery.relay_host = fields->host;
+  item->delivery.relay_ip = fields->ip;
+  item->delivery.source_ip = fields->source_ip;
+  item->delivery.delay_us = fields->queue_time_us;
+  item->delivery.status = status;
+  return item;
+}
+
+unsigned exim_read_delivered(const struct exim_line *line, const char *p) {
+  struct exim_cursor cursor = exim_cursor_at(p, line->end, line->walk->limit);
+  struct fields fields = {.queue_time_us = DELAY_ABSENT};
+  struct line address;
+  address.delivery.orig_recipient = SLICE_ABSENT;
+  p = read_address(&cursor, p, &address);
+  if (!p) return READ_UNPARSED + UNPARSED_BODY;
+  read_fields(&cursor, p, false, &fields);
+  if (slice_starts_with(fields.transport, SLICE("**"))) fields.transport = SLICE_ABSENT; /* "**bypassed**": to /dev/null */
+  if (slice_is_absent(fields.host)) fields.host = fields.transport;
+  struct line *item = add_delivery(line, &fields, &address, STATUS_delivered);
+  if (!slice_is_absent(fields.confirmation)) exim_read_confirmation(line->walk, fields.confirmation, item);
+  return READ_DELIVERY;
+}
+
+/* "(-44)" at p; false when it is none. */
+static bool read_errno(const char *p, const char *end, int *out, const char **behind) {
+  if (end - p < 3 || *p != '(') return false;
+  bool is_negative = *++p == '-';
+  const char *digits = p += is_negative;
+  for (*out = 0; p < end && ascii_is_digit(*p) && p - digits < 6; p++) *out = *out * 10 + (*p - '0');
+  if (is_negative) *out = -*out;
+  *behind = p + 1;
+  return p > digits && p < end && *p == ')';
+}
+
+/* Behind "defer (N)": "[: system's error][ H=host [ip]][: text]". */
+static struct slice read_reason(struct exim_cursor *cursor, const char *p, struct fields *fields) {
+  const char *end = cursor->end;
+  struct slice error = SLICE_ABSENT;
+  if (STARTS_WITH(p, end, ": ")) {
+    error = slice_between(p + 2, end);
+    size_t host = slice_find(error, SLICE(" H=")), colon = slice_find(error, SLICE(": "));
+    if (host == error.len || colon < host) return error;
+    p = error.ptr + host;
+    error.len = host;
+  }
+  read_fields(cursor, p, true, fields);
+  return fields->message ? slice_between(fields->message, end) : error;
+}
+
+unsigned exim_read_deferred(const struct exim_line *line, const char *p) {
+  struct exim_cursor cursor = exim_cursor_at(p, line->end, line->walk->limit), before = cursor;
+  struct fields fields = {.queue_time_us = DELAY_ABSENT}, reason_fields = fields;
+  struct line address;
+  int number;
+  address.delivery.orig_recipient = SLICE_ABSENT;
+  const char *behind = read_address(&cursor, p, &address);
+  before.end = behind ? memmem(behind, (size_t)(line->end - behind), " defer (", 8) : NULL;
+  if (!before.end || !read_errno(before.end + 7, line->end, &number, &p)) return READ_UNPARSED + UNPARSED_BODY;
+  read_fields(&before, behind, false, &fields);
+  struct slice reason = read_reason(&cursor, p, &reason_fields);
+  reason_fields.transport = fields.transport;
+  reason_fields.sender = fields.sender;
+  struct line *item = add_delivery(line, &reason_fields, &address, STATUS_deferred);
+  item->delivery.is_put_off = number <= ERRNO_RETRY_BASE;
+  exim_read_message(line->walk, reason, item);
+  return READ_DELIVERY;
+}
+
+/* Texts of giving up. */
+static bool is_giving_up(struct slice text) {
+  return slice_ends_with(text, SLICE("retry timeout exceeded")) || slice_ends_with(text, SLICE("after a long failure period")) ||
+         slice_starts_with(text, SLICE("all hosts have been failing for a long time")) ||
+         (slice_starts_with(text, SLICE("all hosts for '")) &&
+          slice_find(text, SLICE("' have been failing for a long time")) < text.len);
+}
+
+unsigned exim_read_failed(const struct exim_line *line, const char *p) {
+  struct exim_cursor cursor = exim_cursor_at(p, line->end, line->walk->limit);
+  struct fields fields = {.queue_time_us = DELAY_ABSENT};
+  struct line address;
+  address.delivery.orig_recipient = SLICE_ABSENT;
+  p = read_address(&cursor, p, &address);
+  if (!p) return READ_UNPARSED + UNPARSED_BODY;
+  read_fields(&cursor, p, true, &fields);
+  struct slice text = fields.message ? slice_between(fields.message, line->end) : SLICE_ABSENT;
+  struct line *item = add_delivery(line, &fields, &address, is_giving_up(text) ? STATUS_expired : STATUS_bounced);
+  exim_read_message(line->walk, text, item);
+  return READ_DELIVERY;
+}
