@@ -41,6 +41,14 @@ void utf8_append_clean(struct buf *b, struct slice text) {
 size_t utf8_copy_clean(struct slice text, char *out, size_t out_max) {
   size_t written = 0;
   while (text.len) {
+    uint64_t word = 0x80;
+    if (text.len >= sizeof word && out_max - written >= sizeof word) memcpy(&word, text.ptr, sizeof word);
+    if (!(word & 0x8080808080808080)) {
+      memcpy(out + written, &word, sizeof word);
+      written += sizeof word;
+      text = slice_skip(text, sizeof word);
+      continue;
+    }
     if ((text.ptr[0] & 0x80) == 0) {
       if (written == out_max) break;
       out[written++] = *text.ptr++;
