@@ -138,4 +138,5 @@ static void parse(struct parser *parser, const struct batch *batch, const char *
   line_walk(parser, batch, lookback, begin, end, read_line);
 }
 
-const struct format FORMAT_EXIM = {"exim", parse, line_walk_state_new, line_walk_state_free};
+const struct format FORMAT_EXIM = {
+    .name = "exim", .parse = parse, .state_new = line_walk_state_new, .state_free = line_walk_state_free};
