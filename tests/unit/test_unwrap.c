@@ -35,6 +35,16 @@ static void check_same(const char *what, const struct buf *expected, const struc
 
 /* ---- the data of Postfix in every envelope -------------------------------------------------------------------------------------- */
 
+static struct buf read_file(const char *path) {
+  struct buf text = {0};
+  FILE *file = fopen(path, "rb");
+  ck_assert_msg(file != NULL, "%s is missing", path);
+  size_t got;
+  while ((got = fread(buf_reserve(&text, 65536), 1, 65536, file)) > 0) text.len += got;
+  fclose(file);
+  return text;
+}
+
 static struct buf read_logs(void) {
   static const char DIR_NAME[] = "tests/data/postfix";
   struct buf all = {0};
@@ -46,11 +56,9 @@ static struct buf read_logs(void) {
     if (len < 4 || strcmp(entry->d_name + len - 4, ".log") != 0) continue;
     if (strcmp(entry->d_name, "repeated.log") == 0) continue; /* speaks of the lines before; see below */
     snprintf(path, sizeof path, "%s/%s", DIR_NAME, entry->d_name);
-    FILE *file = fopen(path, "rb");
-    ck_assert_ptr_nonnull(file);
-    size_t got;
-    while ((got = fread(buf_reserve(&all, 65536), 1, 65536, file)) > 0) all.len += got;
-    fclose(file);
+    struct buf log = read_file(path);
+    buf_append_slice(&all, buf_slice(&log));
+    buf_deinit(&log);
   }
   closedir(dir);
   ck_assert_uint_gt(all.len, 10000);
@@ -214,6 +222,27 @@ START_TEST(lines_whose_header_was_taken_apart_are_the_same_in_each_envelope) {
     buf_deinit(&plain), buf_deinit(&wrapped), buf_deinit(&from_plain), buf_deinit(&from_auto), buf_deinit(&from_named);
   }
   buf_deinit(&log);
+}
+END_TEST
+
+START_TEST(real_output_of_each_shipper_is_read_as_the_plain_lines) {
+  static const char DIR_NAME[] = "tests/data/envelopes";
+  struct buf plain_text = read_file("tests/data/envelopes/plain.log"), plain = read_all("plain", buf_slice(&plain_text), false);
+  DIR *dir = opendir(DIR_NAME);
+  ck_assert_ptr_nonnull(dir);
+  unsigned count = 0;
+  for (struct dirent *entry; (entry = readdir(dir));) {
+    char path[512];
+    if (*entry->d_name == '.' || strstr(entry->d_name, ".md")) continue;
+    snprintf(path, sizeof path, "%s/%s", DIR_NAME, entry->d_name);
+    struct buf text = read_file(path), read = read_all("auto", buf_slice(&text), false);
+    check_same(path, &plain, &read);
+    buf_deinit(&text), buf_deinit(&read);
+    count++;
+  }
+  closedir(dir);
+  ck_assert_uint_ge(count, 20);
+  buf_deinit(&plain_text), buf_deinit(&plain);
 }
 END_TEST
 
@@ -467,9 +496,10 @@ START_TEST(a_megabyte_of_one_token_is_harmless) {
 }
 END_TEST
 
-TEST_MAIN(lines_of_files_are_the_same_in_each_envelope, lines_whose_header_was_taken_apart_are_the_same_in_each_envelope,
-          what_is_no_envelope_stays_a_line_and_nothing_vanishes, the_header_says_what_the_envelope_knows,
-          times_are_read_in_all_their_forms, a_header_of_its_own_wins_and_gets_what_it_lacks, a_date_of_the_server_is_no_header,
+TEST_MAIN(real_output_of_each_shipper_is_read_as_the_plain_lines, lines_of_files_are_the_same_in_each_envelope,
+          lines_whose_header_was_taken_apart_are_the_same_in_each_envelope, what_is_no_envelope_stays_a_line_and_nothing_vanishes,
+          the_header_says_what_the_envelope_knows, times_are_read_in_all_their_forms,
+          a_header_of_its_own_wins_and_gets_what_it_lacks, a_date_of_the_server_is_no_header,
           bytes_of_the_journal_and_newlines_are_read, parts_of_a_line_are_joined_by_stream,
           what_is_joined_and_too_long_is_counted_so, chunk_boundaries_change_nothing,
           plain_lines_are_the_same_with_and_without_looking_for_envelopes, every_envelope_is_found_by_name,
