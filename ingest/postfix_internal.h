@@ -53,9 +53,7 @@ struct postfix_message {
 
 /* The end of the line [begin, end) without blanks and the '\r' of a DOS line end: whatever carried the line may have added them. */
 static inline const char *postfix_trim_end(const char *begin, const char *end) {
-  while (end > begin && __builtin_expect((unsigned char)end[-1] <= ' ', 0) &&
-         (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\r'))
-    end--;
+  while (end > begin && (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\r')) end--;
   return end;
 }
 

@@ -33,12 +33,14 @@ static inline bool syslog_read(struct stamp_reader *stamps, const char *p, const
   struct block block = block_load_until(host, limit);
   uint64_t inside = bits_below((size_t)(end - host));
   uint64_t blanks = block_find(block, ' ') & inside, behind_host = bits_drop_first(blanks);
-  if (__builtin_expect(!stamp_len || !behind_host || (blanks & 1), 0)) return syslog_read_slow(stamps, p, end, out);
+  uint64_t opens = block_find(block, '['), text_begin = (behind_host & -behind_host) << 1;
+  if (__builtin_expect(!stamp_len || !behind_host || (blanks & 1) || (opens & text_begin), 0))
+    return syslog_read_slow(stamps, p, end, out);
   unsigned host_len = bits_first(blanks), name_end = bits_first(behind_host) - 1;
   if (__builtin_expect(host[host_len - 1] == ':' || host[name_end] != ':' || name_end <= host_len + 1, 0))
     return syslog_read_slow(stamps, p, end, out);
   uint64_t in_name = bits_below(name_end) & ~bits_below(host_len + 1);
-  uint64_t brackets = block_find(block, '[') & in_name;
+  uint64_t brackets = opens & in_name;
   if (brackets) {
     name_end = bits_first(brackets);
     in_name &= bits_below(name_end);
@@ -50,7 +52,6 @@ static inline bool syslog_read(struct stamp_reader *stamps, const char *p, const
   if (slashes) name = bits_last(slashes) + 1;
   out->service = slice_between(host + name, host + name_end);
   out->text = host + bits_first(behind_host) + 1;
-  if (__builtin_expect(out->text < end && *out->text == '[', 0)) return syslog_read_slow(stamps, p, end, out);
   return true;
 }
 
