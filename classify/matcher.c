@@ -31,10 +31,14 @@ static bool has_bit(const uint64_t *bits, uint32_t i) { return bits[i / 64] >> (
 /* ---- making ------------------------------------------------------------------------------------------------------------------ */
 
 static char *escape(struct slice literal) {
-  struct buf out = {0};
-  for (size_t i = 0; i < literal.len; i++) buf_printf(&out, "\\x%02x", (unsigned char)literal.ptr[i]);
-  buf_append_byte(&out, '\0');
-  return out.ptr;
+  static const char DIGITS[] = "0123456789abcdef";
+  char *text = memory_alloc(4 * literal.len + 1), *p = text;
+  for (size_t i = 0; i < literal.len; i++) {
+    unsigned char byte = (unsigned char)literal.ptr[i];
+    *p++ = '\\', *p++ = 'x', *p++ = DIGITS[byte >> 4], *p++ = DIGITS[byte & 15];
+  }
+  *p = '\0';
+  return text;
 }
 
 static void add_literal(struct patterns *p, struct slice bytes, unsigned id) {

@@ -7,39 +7,39 @@
 #include "base/memory.h"
 
 #define HOST_BYTES_MAX 253 /* RFC 1035 */
-/* 64 bytes each: 1 MiB a thread. Hosts with a longer registrable domain are looked up each time. */
-#define CACHE_ENTRIES 16384
-#define CACHED_NAME_BYTES_MAX 45
+/* 16 bytes each: 1 MiB a thread. */
+#define CACHE_ENTRIES 65536
+#define WAYS 4
 
 enum relay_kind { RELAY_NONE, RELAY_LOCAL, RELAY_HOST };
 
-/* What a relay host says by itself. */
+/* What a relay host says by itself. An empty entry has hashes of zero: one host in 2^96 would be taken for it. */
 struct relay_entry {
-  struct provider_key key;
-  uint8_t kind, name_len;
-  char name[CACHED_NAME_BYTES_MAX - 1]; /* registrable domain */
+  uint64_t hash_low;
+  uint32_t hash_high;
   uint16_t number;
+  uint8_t kind, name_len; /* the registrable domain: so many bytes at the end of the host */
 };
-_Static_assert(sizeof(struct relay_entry) == 64, "an entry is a cache line");
+_Static_assert(WAYS * sizeof(struct relay_entry) == 64, "a set is a cache line");
 
 struct provider_cache {
   const struct provider_table *table;
   const psl_ctx_t *suffixes;
   struct relay_entry *entries;
-  char host[HOST_BYTES_MAX + 1]; /* the last one looked up, lower case */
+  char host[HOST_BYTES_MAX + 1]; /* the last one looked at, lower case */
 };
 
 struct provider_cache *provider_cache_new(const struct provider_table *table) {
   struct provider_cache *cache = memory_zeroed(sizeof *cache);
   cache->table = table;
   cache->suffixes = psl_builtin();
-  cache->entries = memory_zeroed(CACHE_ENTRIES * sizeof *cache->entries);
+  cache->entries = memory_map(CACHE_ENTRIES * sizeof *cache->entries);
   return cache;
 }
 
 void provider_cache_free(struct provider_cache *cache) {
   if (!cache) return;
-  free(cache->entries);
+  memory_unmap(cache->entries, CACHE_ENTRIES * sizeof *cache->entries);
   free(cache);
 }
 
@@ -75,56 +75,52 @@ static uint16_t find_suffix(const struct string_table *suffixes, struct slice ho
   }
 }
 
-/* Fills `entry` but for the hashes; `name` is the registrable domain, in cache->host. */
-static void look_up_relay(struct provider_cache *cache, struct slice relay_host, struct relay_entry *entry, struct slice *name) {
-  *name = SLICE_ABSENT;
-  entry->number = NO_PROVIDER;
-  entry->kind = RELAY_NONE;
-  struct slice host = slice_of(cache->host, clean_host(relay_host, cache->host));
-  if (host.len == 0 || is_address(host)) return;
+static struct relay_entry look_up_relay(struct provider_cache *cache, struct slice host) {
+  struct relay_entry entry = {.number = NO_PROVIDER, .kind = RELAY_NONE};
+  if (host.len == 0 || is_address(host)) return entry;
   if (slice_find_byte(host, '.') == host.len) {
-    entry->kind = RELAY_LOCAL;
-    return;
+    entry.kind = RELAY_LOCAL;
+    return entry;
   }
-  entry->kind = RELAY_HOST;
-  entry->number = find_suffix(&cache->table->by_mx, host);
-  if (entry->number != NO_PROVIDER) return;
-  const char *domain = cache->suffixes ? psl_registrable_domain(cache->suffixes, cache->host) : NULL;
-  *name = slice_from_cstr(domain);
+  entry.kind = RELAY_HOST;
+  entry.number = find_suffix(&cache->table->by_mx, host);
+  if (entry.number != NO_PROVIDER) return entry;
+  const char *domain = cache->suffixes ? psl_registrable_domain(cache->suffixes, host.ptr) : NULL;
+  entry.name_len = (uint8_t)(domain ? strlen(domain) : 0);
+  return entry;
 }
 
 static struct relay_entry *set_of(const struct provider_cache *cache, const struct provider_key *key) {
-  return &cache->entries[(key->low & (CACHE_ENTRIES / 2 - 1)) * 2];
+  return &cache->entries[(key->low & (CACHE_ENTRIES / WAYS - 1)) * WAYS];
 }
 
 struct provider_key provider_prefetch(const struct provider_cache *cache, struct slice relay_host) {
   XXH128_hash_t hash = XXH3_128bits(relay_host.ptr ? relay_host.ptr : "", relay_host.len);
-  struct provider_key key = {hash.low64, hash.high64};
-  struct relay_entry *set = set_of(cache, &key);
-  __builtin_prefetch(&set[0]);
-  __builtin_prefetch(&set[1]);
+  struct provider_key key = {hash.low64, (uint32_t)(hash.high64 >> 32)};
+  __builtin_prefetch(set_of(cache, &key));
   return key;
 }
 
-static const struct relay_entry *find_relay(struct provider_cache *cache, const struct provider_key *key, struct slice relay_host,
-                                            struct relay_entry *uncached, struct slice *name) {
-  struct relay_entry *set = set_of(cache, key);
-  for (unsigned way = 0; way < 2; way++) {
-    struct relay_entry *entry = &set[way];
-    /* An empty entry has hashes of zero: one host in 2^128 would be taken for it. */
-    if (entry->key.low != key->low || entry->key.high != key->high) continue;
-    *name = entry->name_len ? slice_of(entry->name, entry->name_len) : SLICE_ABSENT;
-    return entry;
+/* `name` is the registrable domain, absent when it is not wanted or there is none; in cache->host. */
+static struct relay_entry find_relay(struct provider_cache *cache, const struct provider_key *key, struct slice relay_host,
+                                     struct slice *name) {
+  struct relay_entry *set = set_of(cache, key), found;
+  unsigned way = 0;
+  while (way < WAYS && (set[way].hash_low != key->low || set[way].hash_high != key->high)) way++;
+  if (way < WAYS && !set[way].name_len) return set[way];
+  struct slice host = slice_of(cache->host, clean_host(relay_host, cache->host));
+  if (way < WAYS) {
+    found = set[way];
+  } else {
+    found = look_up_relay(cache, host);
+    found.hash_low = key->low;
+    found.hash_high = key->high;
+    /* The newest first; the oldest goes. */
+    memmove(&set[1], &set[0], (WAYS - 1) * sizeof *set);
+    set[0] = found;
   }
-  look_up_relay(cache, relay_host, uncached, name);
-  if (name->len > sizeof uncached->name) return uncached;
-  uncached->key = *key;
-  uncached->name_len = (uint8_t)name->len;
-  if (name->len) memcpy(uncached->name, name->ptr, name->len);
-  /* The newest first; the older of the two goes. */
-  set[1] = set[0];
-  set[0] = *uncached;
-  return uncached;
+  if (found.name_len) *name = slice_skip(host, host.len - found.name_len);
+  return found;
 }
 
 static uint16_t find_domain(const struct provider_table *table, struct slice recipient) {
@@ -138,14 +134,14 @@ static uint16_t find_domain(const struct provider_table *table, struct slice rec
 
 void provider_find(struct provider_cache *cache, const struct provider_key *key, struct slice relay_host, struct slice recipient,
                    struct provider_found *out) {
-  struct relay_entry uncached = {0};
   struct slice name = SLICE_ABSENT;
-  const struct relay_entry *relay = relay_host.len ? find_relay(cache, key, relay_host, &uncached, &name) : &uncached;
-  out->number = relay_host.len ? relay->number : NO_PROVIDER;
+  struct relay_entry relay = {.number = NO_PROVIDER, .kind = RELAY_NONE};
+  if (relay_host.len) relay = find_relay(cache, key, relay_host, &name);
+  out->number = relay.number;
   if (out->number == NO_PROVIDER) out->number = find_domain(cache->table, recipient);
   if (out->number != NO_PROVIDER)
     out->name = cache->table->ids[out->number];
-  else if (relay->kind == RELAY_LOCAL)
+  else if (relay.kind == RELAY_LOCAL)
     out->name = SLICE("local");
   else
     out->name = name;

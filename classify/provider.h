@@ -7,7 +7,7 @@
  *   local, a@b.org                   ->  local             delivered by our own server
  *   none or an address, a@b.org      ->  absent
  *
- * What a relay host says is cached: the look-up is two cache lines. */
+ * What a relay host says is cached: the look-up is one cache line. */
 #ifndef CLASSIFY_PROVIDER_H
 #define CLASSIFY_PROVIDER_H
 
@@ -25,7 +25,8 @@ struct provider_found {
 
 /* Hash of a relay host. Making the keys of several deliveries before the first is looked up lets their cache misses overlap. */
 struct provider_key {
-  uint64_t low, high;
+  uint64_t low;
+  uint32_t high;
 };
 struct provider_key provider_prefetch(const struct provider_cache *cache, struct slice relay_host);
 
