@@ -29,9 +29,11 @@ static bool word_is_at(struct slice word, const char *at, const char *end) {
   return true;
 }
 
-static bool any_word_is_at(const struct word_filter *f, const char *at, const char *end) {
-  for (size_t i = 0; i < f->count; i++)
-    if (word_is_at(f->words[i], at, end)) return true;
+/* Whether a word of one of the `buckets` (bits) is there. */
+static bool any_word_is_at(const struct word_filter *f, unsigned buckets, const char *at, const char *end) {
+  for (; buckets; buckets &= buckets - 1)
+    for (size_t i = (size_t)__builtin_ctz(buckets); i < f->count; i += 8)
+      if (word_is_at(f->words[i], at, end)) return true;
   return false;
 }
 
@@ -43,13 +45,12 @@ static __m128i buckets_of(const struct word_filter *f, unsigned k, __m128i bytes
                        _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)f->high[k]), high));
 }
 
-/* A bit for each of the 16 places from `at` where a word may begin; reads 18 bytes. */
-static unsigned places(const struct word_filter *f, const char *at) {
+/* The buckets of which a word may begin at each of the 16 places from `at`; reads 18 bytes. */
+static __m128i buckets_at(const struct word_filter *f, const char *at) {
   const __m128i fold = _mm_set1_epi8(FOLD);
   __m128i found = buckets_of(f, 0, _mm_or_si128(_mm_loadu_si128((const __m128i *)at), fold));
   found = _mm_and_si128(found, buckets_of(f, 1, _mm_or_si128(_mm_loadu_si128((const __m128i *)(at + 1)), fold)));
-  found = _mm_and_si128(found, buckets_of(f, 2, _mm_or_si128(_mm_loadu_si128((const __m128i *)(at + 2)), fold)));
-  return 0xffffu & ~(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(found, _mm_setzero_si128()));
+  return _mm_and_si128(found, buckets_of(f, 2, _mm_or_si128(_mm_loadu_si128((const __m128i *)(at + 2)), fold)));
 }
 
 bool word_filter_may_match(const struct word_filter *f, struct slice text) {
@@ -57,16 +58,22 @@ bool word_filter_may_match(const struct word_filter *f, struct slice text) {
   if (!f->count || text.len < WORD_FILTER_WORD_BYTES_MIN) return false;
   const char *end = text.ptr + text.len;
   for (size_t at = 0; at < text.len; at += 16) {
-    unsigned found;
+    __m128i found;
     if (at + 18 <= text.len) {
-      found = places(f, text.ptr + at);
+      found = buckets_at(f, text.ptr + at);
     } else {
       char padded[32] = {0};
       memcpy(padded, text.ptr + at, text.len - at);
-      found = places(f, padded);
+      found = buckets_at(f, padded);
     }
-    for (; found; found &= found - 1)
-      if (any_word_is_at(f, text.ptr + at + __builtin_ctz(found), end)) return true;
+    unsigned places = 0xffffu & ~(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(found, _mm_setzero_si128()));
+    if (!places) continue;
+    uint8_t buckets[16];
+    _mm_storeu_si128((__m128i *)buckets, found);
+    for (; places; places &= places - 1) {
+      unsigned place = (unsigned)__builtin_ctz(places);
+      if (any_word_is_at(f, buckets[place], text.ptr + at + place, end)) return true;
+    }
   }
   return false;
 }
