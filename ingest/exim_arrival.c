@@ -24,9 +24,9 @@ static uint64_t read_size(const char *p, const char *end) {
 /* Fields from p on, up to the id. What stands behind it is the subject and the recipients. */
 static void read_fields(struct exim_cursor *cursor, const char *p, struct arrival *out) {
   const char *end = cursor->end;
-  for (; p < end; p++) { /* over the blank */
-    if (STARTS_WITH(p, end, "id=")) {
-      const char *value = p + 3;
+  for (; p < end; p++) {                                             /* over the blank */
+    if (STARTS_WITH(p, end, "id=") || STARTS_WITH(p, end, "id*=")) { /* "*": the message had none, Exim made it */
+      const char *value = p + (p[2] == '*' ? 4 : 3);
       p = exim_find_blank(cursor, value);
       if (memchr(value, '"', (size_t)(p - value))) p = exim_address_end(value, end, ' ');
       out->id = slice_between(value, p);

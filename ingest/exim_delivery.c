@@ -217,6 +217,13 @@ static bool read_errno(const char *p, const char *end, int *out, const char **be
   return p > digits && p < end && *p == ')';
 }
 
+/* Without the " DT=3s" that deliver_time puts behind the text of a failure, and behind the error of a system call. */
+static struct slice without_deliver_time(struct slice text) {
+  const char *end = text.ptr + text.len, *blank = text.len ? memrchr(text.ptr, ' ', text.len) : NULL;
+  bool is_one = blank && STARTS_WITH(blank, end, " DT=") && exim_read_interval(blank + 4, end) != DELAY_ABSENT;
+  return is_one ? slice_between(text.ptr, blank) : text;
+}
+
 /* Behind "defer (N)": "[: system's error][ H=host [ip]][: text]". */
 static struct slice read_reason(struct exim_cursor *cursor, const char *p, struct fields *fields) {
   const char *end = cursor->end;
@@ -224,7 +231,7 @@ static struct slice read_reason(struct exim_cursor *cursor, const char *p, struc
   if (STARTS_WITH(p, end, ": ")) {
     error = slice_between(p + 2, end);
     size_t host = slice_find(error, SLICE(" H=")), colon = slice_find(error, SLICE(": "));
-    if (host == error.len || colon < host) return error;
+    if (host == error.len || colon < host) return without_deliver_time(error);
     p = error.ptr + host;
     error.len = host;
   }
@@ -267,7 +274,7 @@ unsigned exim_read_failed(const struct exim_line *line, const char *p) {
   p = read_address(&cursor, p, &address);
   if (!p) return READ_UNPARSED + UNPARSED_BODY;
   read_fields(&cursor, p, true, &fields);
-  struct slice text = fields.message ? slice_between(fields.message, line->end) : SLICE_ABSENT;
+  struct slice text = fields.message ? without_deliver_time(slice_between(fields.message, line->end)) : SLICE_ABSENT;
   struct line *item = add_delivery(line, &fields, &address, is_giving_up(text) ? STATUS_expired : STATUS_bounced);
   exim_read_message(line->walk, text, item);
   return READ_DELIVERY;

@@ -55,9 +55,9 @@ const char *exim_address_end(const char *p, const char *end, char stop);
 /* Behind the closing quote of a text whose first byte is at p, behind its opening quote; end when it does not close. */
 const char *exim_quoted_end(const char *p, const char *end);
 
-/* Behind the name of a field at p: "H" of "H=...", "M8S" of "M8S=8". */
+/* Behind the name of a field at p: "H" of "H=...", "M8S" of "M8S=8", "Ci" of "Ci=4711". */
 static inline const char *exim_name_end(const char *p, const char *end) {
-  while (p < end && ((*p >= 'A' && *p <= 'Z') || ascii_is_digit(*p))) p++;
+  while (p < end && ((*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z') || ascii_is_digit(*p))) p++;
   return p;
 }
 

@@ -43,7 +43,7 @@ static const char *read_fields(struct exim_cursor *cursor, const char *p, struct
   while (p < end) {
     const char *at = exim_name_end(p, end);
     if (at == p || at == end) return p;
-    if (*at == ' ' && (at - p <= 3 || STARTS_WITH(p, end, "PRDR "))) { /* L, K, DS, TFO */
+    if (*at == ' ' && *p <= 'Z' && (at - p <= 3 || STARTS_WITH(p, end, "PRDR "))) { /* L, K, DS, TFO */
       p = at + 1;
       continue;
     }
