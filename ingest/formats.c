@@ -5,6 +5,7 @@ static const struct format *const formats[] = {
     &FORMAT_POSTFIX,
     &FORMAT_EXIM,
     &FORMAT_SENDMAIL,
+    &FORMAT_OPENSMTPD,
     &FORMAT_POWERMTA,
     &FORMAT_KUMOMTA,
     &FORMAT_HALON,

@@ -7,6 +7,7 @@
 extern const struct format FORMAT_POSTFIX;
 extern const struct format FORMAT_EXIM;
 extern const struct format FORMAT_SENDMAIL;
+extern const struct format FORMAT_OPENSMTPD;
 extern const struct format FORMAT_POWERMTA;
 extern const struct format FORMAT_KUMOMTA;
 extern const struct format FORMAT_HALON;

@@ -15,7 +15,7 @@
  * Where a result names its attempt alone (qmail), the line that started the attempt is remembered under the attempt's number until then.
  *
  * A record (a line that tells all by itself) is remembered while it is deferred: its expiry has the reply of the last attempt, too. The
- * message ends with the last of its deferred recipients.
+ * message ends with the last of its deferred recipients, unless it has recipients to be settled.
  *
  * A message is known by (scope, host and queue id, instance). Host and queue id are compared by their 64-bit hash alone: among 2^17
  * open messages of a scope the chance that any two collide is 2^-31.
@@ -537,7 +537,7 @@ static void take_record(struct join *join, const struct line *line, struct shard
   } else if (entry) {
     touch(join, line, entry);
     if (last) deferral_remove(join, last);
-    if (!entry->deferrals) entry_close(join, entry);
+    if (!entry->deferrals && !entry->unsettled_count) entry_close(join, entry);
   }
   if (!join->is_replay) stage_push(stage);
 }

@@ -43,7 +43,7 @@ class PrivateHost:
         _run("hostname", self.name)
         _run("mount", "-t", "tmpfs", "-o", "mode=755", "none", "/srv")
         self.dir.mkdir()
-        self._mount_etc()
+        self._mount_overlay("etc")
         self._mount_dev()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
@@ -56,11 +56,12 @@ class PrivateHost:
         self.add_host("127.0.0.1", "localhost")
         return self
 
-    def _mount_etc(self):
-        upper, work = pathlib.Path("/srv/etc"), pathlib.Path("/srv/etc.work")
+    @staticmethod
+    def _mount_overlay(name: str):
+        upper, work = pathlib.Path(f"/srv/{name}"), pathlib.Path(f"/srv/{name}.work")
         upper.mkdir()
         work.mkdir()
-        _run("mount", "-t", "overlay", "overlay", "-o", f"lowerdir=/etc,upperdir={upper},workdir={work}", "/etc")
+        _run("mount", "-t", "overlay", "overlay", "-o", f"lowerdir=/{name},upperdir={upper},workdir={work}", f"/{name}")
 
     def _mount_dev(self):
         dev = pathlib.Path("/srv/dev")
@@ -90,6 +91,12 @@ class PrivateHost:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         path.chmod(mode)
+
+    def add_packages(self, root: pathlib.Path):
+        """Shows what lies in ROOT/usr as if it were installed; /var becomes a copy-on-write view, /run empty."""
+        _run("mount", "-t", "tmpfs", "none", "/run")
+        _run("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={root}/usr:/usr", "/usr")
+        self._mount_overlay("var")
 
     def add_host(self, address: str, *names: str):
         self._hosts.append(" ".join((address, *names)))

@@ -182,3 +182,124 @@ def test_sendmail_lines_are_all_understood_and_deliveries_have_their_senders(bou
     assert {key: value for key, value in counts.items() if key.startswith("unparsed") and value != "0"} == {}
     assert counts["orphans"] == "0" and counts["lines"] == str(sendmail.log.count(b"\n"))
     assert int(counts["still_open"]) < 25  # what came out of aliases, and clients that went away
+
+
+# ---- OpenSMTPD ----------------------------------------------------------------------------------------------------------------
+
+# Their servers refuse or drop the conversation before a recipient is named: OpenSMTPD tries again, and logs for the recipient no
+# more than "Network error on destination MXs".
+UNNAMED = {"banner4.test", "banner5.test", "ehlo4.test", "ehlo5.test", "dropehlo.test", "dropconnect.test"}
+
+
+@pytest.fixture(scope="module")
+def opensmtpd(bouncemill) -> Recorded:
+    return Recorded(bouncemill, "opensmtpd", {"local.test", "refused.test", "unknown.invalid", "lmtp.test"})
+
+
+def one_line(reply: str) -> str:
+    """Lines of a reply are joined by OpenSMTPD with a blank or without one, by command; the code of the first stays."""
+    head, *rest = re.split(r" \d\d\d[ -](?:\d\.\d\.\d )?", reply)
+    return "".join([head[:3], " ", head[4:], *rest]).replace(" ", "") if rest else reply
+
+
+def opensmtpd_facts(d: dict) -> tuple:
+    reply = d["reply"]
+    if "lines@" in d["recipient"] or "end5" in d["recipient"]:
+        reply = (reply[:3] + reply[4:]).replace(" ", "")
+    return d["recipient"], d["sender"], d["status"], d["smtp_code"], reply
+
+
+def opensmtpd_truth(answer: dict) -> tuple:
+    reply = answer["reply"]
+    if "latin1@" in answer["recipient"]:
+        reply = "550 5.1.1 Empf\ufffdnger unbekannt"
+    return answer["recipient"], answer["sender"], answer["status"], answer["code"], one_line(reply)
+
+
+def test_opensmtpd_replies_are_what_the_server_answered(opensmtpd):
+    named = [d for d in opensmtpd.attempts() if domain_of(d["recipient"]) not in UNNAMED or d["status"] == "delivered"]
+    found = collections.Counter(opensmtpd_facts(d) for d in named if d["smtp_code"])
+    truth = collections.Counter(
+        opensmtpd_truth(answer) for answer in opensmtpd.answers
+        if answer["code"] and (domain_of(answer["recipient"]) not in UNNAMED or answer["status"] == "delivered")
+    )  # fmt: skip
+    assert truth.total() > 350
+    assert found - truth == collections.Counter(), "in the log, but the server did not say it"
+    assert truth - found == collections.Counter(), "the server said it, but it is not in the log"
+
+
+def test_opensmtpd_attempts_without_a_reply_are_deferrals_in_its_own_words(opensmtpd):
+    own = [d for d in opensmtpd.attempts() if not d["smtp_code"]]
+    assert {d["status"] for d in own} == {"deferred"}
+    assert {d["reply"] for d in own} <= {
+        "Connection closed unexpectedly",
+        "Network error on destination MXs",
+        "Too many consecutive errors, closing connection",
+    }
+    dropped = collections.Counter(answer["recipient"] for answer in opensmtpd.answers if not answer["code"])
+    told = collections.Counter(d["recipient"] for d in own)
+    unnamed = {recipient for recipient in dropped if domain_of(recipient) in UNNAMED}
+    assert all(told[recipient] >= count for recipient, count in dropped.items() if recipient not in unnamed) and len(dropped) > 10
+    assert unnamed <= set(told)
+
+
+def test_opensmtpd_deliveries_tell_source_size_and_enhanced_code(opensmtpd):
+    for d in opensmtpd.attempts():
+        assert d["source_ip"] == "127.0.0.1" or d["reply"] == "Network error on destination MXs", d
+        assert d["dsn"] == own_dsn(d["reply"]), d
+        if d["orig_recipient"] is None:
+            assert d["size"] > 0, d
+    aliased = {(d["recipient"], d["orig_recipient"]) for d in opensmtpd.deliveries if d["orig_recipient"]}
+    assert aliased == {(to, f"{alias}@local.test") for to in ("m1@ok.test", "m2@ok.test", "bad0@users.test") for alias in ("team", "all")}
+
+
+def test_opensmtpd_times_are_those_of_the_answers(opensmtpd):
+    recorded = [d for d in opensmtpd.deliveries if d["smtp_code"]]
+    assert recorded
+    by_recipient = collections.defaultdict(list)
+    for answer in opensmtpd.answers:
+        by_recipient[answer["recipient"]].append(answer["time"])
+    for d in opensmtpd.attempts():
+        if d["smtp_code"]:
+            time = datetime.datetime.fromisoformat(d["time"]).replace(year=year_of(opensmtpd)).timestamp()
+            assert min(abs(time - at) for at in by_recipient[d["recipient"]]) < 2, d
+
+
+def test_opensmtpd_gives_up_where_no_attempt_was_final(opensmtpd):
+    last = {d["recipient"]: d for d in opensmtpd.outward() if d["status"] != "expired"}
+    expired = {d["recipient"]: d for d in opensmtpd.outward() if d["status"] == "expired"}
+    assert set(expired) == {recipient for recipient, d in last.items() if d["status"] == "deferred"}
+    assert len(expired) > 10
+    for recipient, d in expired.items():
+        assert (d["reply"], d["smtp_code"], d["dsn"]) == tuple(last[recipient][key] for key in ("reply", "smtp_code", "dsn"))
+
+
+def test_opensmtpd_deliveries_inside_are_those_that_were_sent(opensmtpd):
+    found = collections.Counter(
+        (d["service"], d["recipient"], d["status"]) for d in opensmtpd.outward()
+        if domain_of(d["recipient"]) == "local.test" and d["status"] != "deferred"
+    )  # fmt: skip
+    assert found == {
+        ("mda", "daemon@local.test", "delivered"): 1,
+        ("mda", "all@local.test", "delivered"): 1,
+        ("mda", "games@local.test", "bounced"): 1,
+        ("mda", "news@local.test", "expired"): 1,
+    }
+
+
+def test_opensmtpd_refusals_have_direction_in_and_their_client(opensmtpd):
+    inward = [d for d in opensmtpd.deliveries if d["direction"] == "in"]
+    assert collections.Counter((d["stage"], d["sender"], d["recipient"], d["smtp_code"], d["client_ip"]) for d in inward) == {
+        ("RCPT", None, "nosuch@local.test", 550, "127.0.0.1"): 1,
+        ("RCPT", None, "later@ok.test", 450, "127.0.0.1"): 1,
+        ("MAIL", "x@banned.test", None, 550, "127.0.0.1"): 1,
+        ("RCPT", None, "victim0@ok.test", 550, "127.0.0.9"): 1,
+        ("RCPT", None, "victim1@ok.test", 550, "127.0.0.9"): 1,
+    }
+
+
+def test_opensmtpd_lines_are_all_understood(bouncemill, opensmtpd):
+    done = bouncemill.run("parse", "--format", "opensmtpd", stdin=opensmtpd.log)
+    counts = dict(pair.split("=") for pair in done.stderr.decode("utf-8", "replace").split() if "=" in pair)
+    assert {key: value for key, value in counts.items() if key.startswith("unparsed") and value != "0"} == {}
+    assert counts["orphans"] == "0" and int(counts["still_open"]) <= 3

@@ -93,6 +93,7 @@ static void make_counted_line(struct stream *stream, const char *id, uint64_t i,
       break;
     default:
       *line = make_delivery(id, i, random, stream->texts[i]);
+      if (id[1] > '3') line->kind = LINE_RECORD;
       more[0] = make_count(LINE_SETTLED, id, i, 1);
       stream->more_count[i] = line->delivery.status != STATUS_deferred && roll(random, 6);
   }
