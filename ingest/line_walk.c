@@ -62,12 +62,18 @@ static unsigned read_any(struct line_walk *walk, const char *p, const char *end,
   return read_line(walk, p, end);
 }
 
+void line_walk_init(struct line_walk *walk, struct parser *parser, const struct batch *batch, const char *lookback) {
+  *walk = (struct line_walk){.parser = parser, .batch = batch, .lookback = lookback, .limit = batch->base + batch->len};
+  forget_texts(parser);
+  stamp_reader_init(&walk->stamps, zone_of(parser->state, parser->time_rules), batch->reference_time_us,
+                    parser->time_rules->now_us);
+}
+
 void line_walk(struct parser *parser, const struct batch *batch, const char *lookback, const char *begin, const char *end,
                line_reader *read_line) {
-  struct line_walk walk = {.parser = parser, .batch = batch, .lookback = lookback, .limit = batch->base + batch->len};
+  struct line_walk walk;
   uint64_t results[READ_COUNT] = {0};
-  forget_texts(parser);
-  stamp_reader_init(&walk.stamps, zone_of(parser->state, parser->time_rules), batch->reference_time_us, parser->time_rules->now_us);
+  line_walk_init(&walk, parser, batch, lookback);
   for (const char *p = begin, *line_end; p < end; p = line_end + 1) {
     line_end = memchr(p, '\n', (size_t)(end - p));
     if (!line_end) line_end = end;

@@ -40,6 +40,9 @@ struct line_walk {
  * it: a read_result. READ_INFO and READ_DELIVERY stand for what was added, however many items. */
 typedef unsigned line_reader(struct line_walk *walk, const char *p, const char *end);
 
+/* A walk over no lines yet, for a format that goes through them by itself; what line_walk begins with. */
+void line_walk_init(struct line_walk *walk, struct parser *parser, const struct batch *batch, const char *lookback);
+
 void line_walk(struct parser *parser, const struct batch *batch, const char *lookback, const char *begin, const char *end,
                line_reader *read_line);
 

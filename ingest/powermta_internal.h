@@ -1,8 +1,11 @@
 /* What the files of the PowerMTA format share.
  *
- *   powermta.c           the format: a line's type, and what its fields say of a delivery
+ *   powermta.c           the format: its state, which build of the hot file this processor gets, and what is rare in a line
+ *   powermta_lines.c     hot: finds the separators of many lines at once, and makes items of a line's fields
  *   powermta_columns.c   which column is which, by the header or by the default
- *   powermta_time.c      "2016-05-29 01:10:51+0200" and seconds since 1970 */
+ *   powermta_time.c      "2016-05-29 01:10:51+0200" and seconds since 1970
+ *
+ * The hot file is compiled three times, for x86-64-v2, -v3 and -v4; HOT_LEVEL names the build and its functions. */
 #ifndef INGEST_POWERMTA_INTERNAL_H
 #define INGEST_POWERMTA_INTERNAL_H
 
@@ -10,6 +13,8 @@
 
 /* PowerMTA has some sixty fields of its own, and one for each header= that is asked for. */
 #define POWERMTA_COLUMNS_MAX 160u
+/* Fewer than this, and a line without header is none of PowerMTA's: up to dlvSize. */
+#define POWERMTA_DEFAULT_COLUMNS_MIN 18u
 
 /* The columns that are read, and their names in the header. */
 #define POWERMTA_COLUMNS(X)             \
@@ -54,15 +59,64 @@ static inline bool powermta_is_header(struct slice line) { return slice_starts_w
  * first counts. */
 void powermta_columns_read(struct powermta_columns *columns, struct slice header);
 
-/* Times of the same minute cost one compare. Zeroed: none seen yet. */
+/* Times of the same day cost a compare and six digits, those of the same minute two. Zeroed: none seen yet. */
 struct powermta_clock {
-  char minute[16], offset[5]; /* "2016-05-29 01:10", "+0200" */
-  uint8_t offset_len;
+  uint64_t date, minute, offset; /* "2016-05-", "29 01:10", "+0200" in its upper five bytes */
   bool is_set;
-  int64_t minute_us;
+  int64_t day_us, minute_us;
 };
 
 /* Microseconds UTC of a field; TIME_US_ABSENT when it is no time. A time without offset is of `zone`. */
 int64_t powermta_time_read(struct powermta_clock *clock, const struct zone *zone, struct slice text);
+
+/* Bytes whose separators are found before their lines are read; places in it fit 14 bits. */
+#define POWERMTA_WINDOW_BYTES (16u << 10)
+
+/* Of a parser: kept from call to call. */
+struct powermta_state {
+  struct line_walk_state walk; /* first: see line_walk.h */
+  struct powermta_columns columns;
+  struct powermta_clock logged, queued;
+  bool has_columns;
+  size_t header_len;
+  char header[4096]; /* that the columns are of; longer ones are read again for each chunk */
+  uint16_t places[POWERMTA_WINDOW_BYTES + 32], line_ends[POWERMTA_WINDOW_BYTES];
+};
+
+/* One call of format->parse. */
+struct powermta_run {
+  struct line_walk walk;
+  struct powermta_state *state;
+  struct line_list *list_of_shard[LIMIT_JOIN_SHARDS];
+  uint64_t results[READ_COUNT];
+};
+
+/* The fields of a line, without quotes. Absent: no such column. */
+struct powermta_record {
+  struct slice fields[COLUMN_COUNT];
+};
+
+#ifndef HOT_LEVEL
+#define HOT_LEVEL v2
+#endif
+#define HOT_JOIN_2(name, level) name##_##level
+#define HOT_JOIN(name, level) HOT_JOIN_2(name, level)
+#define HOT(name) HOT_JOIN(name, HOT_LEVEL)
+
+/* Reads the lines of a chunk; counts them in run->results and the parser's lines. */
+void powermta_parse_lines_v2(struct powermta_run *run, const char *begin, const char *end);
+void powermta_parse_lines_v3(struct powermta_run *run, const char *begin, const char *end);
+void powermta_parse_lines_v4(struct powermta_run *run, const char *begin, const char *end);
+
+/* ---- what is rare ---- */
+
+/* A field that stands in quotes; doubled ones inside become one. */
+struct slice powermta_unquote(struct line_walk *walk, struct slice field);
+/* What becomes of a header that does not stand at the head. */
+unsigned powermta_read_header(const struct powermta_state *state, struct slice line);
+/* What becomes of a record that is no delivery. */
+unsigned powermta_read_other(struct slice type);
+/* "user@b.example" of "rfc822;user@b.example" and "<user@b.example>". */
+struct slice powermta_address(struct slice field);
 
 #endif

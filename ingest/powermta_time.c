@@ -42,12 +42,6 @@ static bool read_minute(const struct zone *zone, struct slice text, int64_t *sec
   return true;
 }
 
-static bool is_same_minute(const struct powermta_clock *clock, struct slice text) {
-  size_t offset_len = text.len - 19;
-  return clock->is_set && offset_len == clock->offset_len && memcmp(text.ptr, clock->minute, 16) == 0 &&
-         memcmp(text.ptr + 19, clock->offset, offset_len) == 0;
-}
-
 static int64_t read_seconds_since_1970(struct slice text) {
   int64_t seconds = 0;
   if (!text.len || text.len > 11) return TIME_US_ABSENT;
@@ -58,20 +52,23 @@ static int64_t read_seconds_since_1970(struct slice text) {
   return seconds * US_PER_SECOND;
 }
 
+/* What the next time of 24 bytes is compared with. */
+static void keep_day(struct powermta_clock *clock, struct slice text, int64_t minute_us) {
+  int64_t hours = (text.ptr[11] - '0') * 10 + text.ptr[12] - '0', minutes = (text.ptr[14] - '0') * 10 + text.ptr[15] - '0';
+  clock->is_set = true;
+  clock->date = load_u64(text.ptr);
+  clock->minute = load_u64(text.ptr + 8);
+  clock->offset = load_u64(text.ptr + 16) >> 24;
+  clock->minute_us = minute_us;
+  clock->day_us = minute_us - (hours * 3600 + minutes * 60) * US_PER_SECOND;
+}
+
 int64_t powermta_time_read(struct powermta_clock *clock, const struct zone *zone, struct slice text) {
   unsigned second;
+  int64_t minute;
   if (text.len < 19 || text.len > 25) return read_seconds_since_1970(text);
   if (text.ptr[16] != ':' || !read_digits(text.ptr + 17, 2, &second) || second > 60) return TIME_US_ABSENT;
-  if (is_same_minute(clock, text)) return clock->minute_us + second * US_PER_SECOND;
-  int64_t minute;
   if (!read_minute(zone, text, &minute)) return TIME_US_ABSENT;
-  size_t offset_len = text.len - 19;
-  clock->is_set = offset_len <= sizeof clock->offset;
-  if (clock->is_set) {
-    memcpy(clock->minute, text.ptr, sizeof clock->minute);
-    memcpy(clock->offset, text.ptr + 19, offset_len);
-    clock->offset_len = (uint8_t)offset_len;
-    clock->minute_us = minute * US_PER_SECOND;
-  }
-  return minute * US_PER_SECOND + second * US_PER_SECOND;
+  if (text.len == 24) keep_day(clock, text, minute * US_PER_SECOND);
+  return (minute + second) * US_PER_SECOND;
 }
