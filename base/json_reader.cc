@@ -5,6 +5,7 @@
  * (base/memory.h). A document is never walked twice nor out of order, which on-demand does not forgive. */
 #include "base/json_reader.h"
 
+#include <emmintrin.h>
 #include <simdjson.h>
 #include <charconv>
 
@@ -18,6 +19,8 @@ extern "C" size_t utf8_copy_clean(struct slice text, char *out, size_t out_max);
 
 using namespace simdjson;
 
+/* Wanted fields. */
+#define VALUES_MAX 255
 /* Arrays in arrays whose elements are records of their own. */
 #define NESTED_ARRAYS_MAX 2
 /* Smallest document that memory is taken for at once. */
@@ -27,6 +30,7 @@ using namespace simdjson;
 
 /* A wanted name at one level of objects. */
 struct field_name {
+  uint64_t head; /* the first eight bytes, zeros behind a shorter name */
   char text[256];
   uint8_t len;
   int16_t value; /* index in the caller's values, -1: only what is below it is wanted */
@@ -53,11 +57,19 @@ static inline unsigned slot_of(const char *text, size_t len) {
   return (first * 7 + middle * 3 + last * 13 + static_cast<unsigned>(len) * 5) % LEVEL_SLOTS;
 }
 
-static inline const struct field_name *find_name(const struct json_fields *fields, int level, const char *text, size_t len) {
+static uint64_t head_of(const char *text, size_t len) {
+  uint64_t head = 0;
+  memcpy(&head, text, len < sizeof head ? len : sizeof head);
+  return head;
+}
+
+/* `head` is of `text`. */
+static inline const struct field_name *find_name(const struct json_fields *fields, int level, const char *text, size_t len,
+                                                 uint64_t head) {
   int16_t at = fields->levels[level].slots[slot_of(text, len)];
   for (; at >= 0; at = fields->names[at].next) {
     const struct field_name *name = &fields->names[at];
-    if (name->len == len && memcmp(name->text, text, len) == 0) return name;
+    if (name->head == head && name->len == len && (len <= 8 || memcmp(name->text + 8, text + 8, len - 8) == 0)) return name;
   }
   return nullptr;
 }
@@ -72,11 +84,12 @@ static int add_level(struct json_fields *fields) {
 
 /* The index of the name, added when it is not there. */
 static int16_t add_name(struct json_fields *fields, int level, struct slice text) {
-  const struct field_name *known = find_name(fields, level, text.ptr, text.len);
+  const struct field_name *known = find_name(fields, level, text.ptr, text.len, head_of(text.ptr, text.len));
   if (known) return static_cast<int16_t>(known - fields->names);
   fields->names = static_cast<struct field_name *>(memory_resize(fields->names, (fields->name_count + 1) * sizeof *fields->names));
   struct field_name *name = &fields->names[fields->name_count];
   int16_t *slot = &fields->levels[level].slots[slot_of(text.ptr, text.len)];
+  name->head = head_of(text.ptr, text.len);
   name->len = static_cast<uint8_t>(text.len);
   memcpy(name->text, text.ptr, text.len);
   name->value = name->level = -1;
@@ -100,9 +113,9 @@ static void add_path(struct json_fields *fields, struct slice path, int16_t valu
 
 struct json_fields *json_fields_new(const char *const *paths, size_t count) {
   struct json_fields *fields = static_cast<struct json_fields *>(memory_zeroed(sizeof *fields));
-  fields->value_count = count;
+  fields->value_count = count < VALUES_MAX ? count : VALUES_MAX;
   add_level(fields);
-  for (size_t i = 0; i < count && i < 255; i++) {
+  for (size_t i = 0; i < count && i < VALUES_MAX; i++) {
     struct slice path = slice_from_cstr(paths[i]);
     if (path.len < 256) add_path(fields, path, static_cast<int16_t>(i));
   }
@@ -118,11 +131,27 @@ void json_fields_free(struct json_fields *fields) {
 
 /* ---- the reader --------------------------------------------------------------------------------------------------------------- */
 
+/* Records of one writer have the same names in the same order, mostly: what the n-th name of the last record was, with its quote, and what
+ * was found for it. Names of over 15 bytes are not remembered. */
+struct name_memo {
+  __m128i bytes;
+  unsigned care; /* which bytes belong to the name and its quote; 0: nothing is remembered */
+  int level;
+  const struct field_name *name;
+};
+#define MEMOS_MAX 64
+
 struct json_reader {
   ondemand::parser parser;
   size_t capacity; /* bytes of a document that the parser has memory for */
   char *copy;      /* of documents that cannot be read where they are */
   size_t copy_size;
+  /* Of records: all but the set ones are absent. */
+  struct json_value values[VALUES_MAX];
+  uint8_t set[VALUES_MAX];
+  size_t set_count;
+  const struct json_fields *memo_fields; /* of which `memos` tells */
+  struct name_memo memos[MEMOS_MAX];
 };
 
 struct json_reader *json_reader_new(void) {
@@ -239,54 +268,98 @@ static error_code take_value(ondemand::value &value, ondemand::json_type type, s
 }
 
 /* The bytes of a name up to its quote. One with an escape ends too early or keeps its backslash, and so is nobody's name: writers of
- * logs don't escape names. simdjson has found the quote, so there is one. */
+ * logs don't escape names. simdjson has found the quote, so there is one, and padding behind it. */
 static inline size_t name_len(const char *name) {
-  size_t len = 0;
-  while (name[len] != '"') len++;
-  return len;
+  __m128i quote = _mm_set1_epi8('"');
+  for (size_t len = 0;; len += 16) {
+    __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(name + len));
+    unsigned found = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, quote)));
+    if (found) return len + static_cast<unsigned>(__builtin_ctz(found));
+  }
 }
 
-static error_code pick(const struct json_fields *fields, int level, ondemand::object object, struct json_value *values) {
+/* head_of for a name in a document, behind which eight bytes can be read. */
+static inline uint64_t head_in_place(const char *name, size_t len) {
+  uint64_t head;
+  memcpy(&head, name, sizeof head);
+  return len >= 8 ? head : head & ((UINT64_C(1) << (8 * len)) - 1);
+}
+
+/* Values of one record, and which of them were set, so that only these must be cleared for the next. */
+struct record_values {
+  struct json_value *values;
+  uint8_t *set; /* NULL: all are cleared */
+  size_t set_count;
+  struct name_memo *memos;
+  size_t name_count;
+};
+
+static const struct field_name *find_slow(const struct json_fields *fields, int level, const char *text, struct name_memo *memo) {
+  size_t len = name_len(text);
+  const struct field_name *name = find_name(fields, level, text, len, head_in_place(text, len));
+  memo->bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(text));
+  memo->care = len < 16 ? (2u << len) - 1 : 0;
+  memo->level = level;
+  memo->name = name;
+  return name;
+}
+
+static inline const struct field_name *find_field(const struct json_fields *fields, int level, const char *text,
+                                                  struct record_values *out) {
+  struct name_memo *memo = &out->memos[out->name_count < MEMOS_MAX ? out->name_count++ : MEMOS_MAX - 1];
+  __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(text));
+  unsigned equal = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, memo->bytes)));
+  if (__builtin_expect((equal & memo->care) == memo->care && memo->care && memo->level == level, 1)) return memo->name;
+  return find_slow(fields, level, text, memo);
+}
+
+/* What was remembered of other fields is no longer of use. */
+static struct name_memo *memos_of(struct json_reader *reader, const struct json_fields *fields) {
+  if (reader->memo_fields != fields) memset(static_cast<void *>(reader->memos), 0, sizeof reader->memos);
+  reader->memo_fields = fields;
+  return reader->memos;
+}
+
+static error_code pick(const struct json_fields *fields, int level, ondemand::object object, struct record_values *out) {
   for (auto result : object) {
     ondemand::field field;
     error_code error = std::move(result).get(field);
     if (error) return error;
     const char *text = field.key().raw();
-    const struct field_name *name = find_name(fields, level, text, name_len(text));
+    const struct field_name *name = find_field(fields, level, text, out);
     if (!name) continue;
     ondemand::json_type type;
     if ((error = field.value().type().get(type))) return error;
     if (name->level >= 0 && type == ondemand::json_type::object) {
       ondemand::object below;
       if ((error = field.value().get_object().get(below))) return error;
-      if ((error = pick(fields, name->level, below, values))) return error;
+      if ((error = pick(fields, name->level, below, out))) return error;
     } else if (name->value >= 0) {
-      if ((error = take_value(field.value(), type, &values[name->value]))) return error;
+      struct json_value *value = &out->values[name->value];
+      if (out->set && value->kind == JSON_ABSENT) out->set[out->set_count++] = static_cast<uint8_t>(name->value);
+      if ((error = take_value(field.value(), type, value))) return error;
     }
   }
   return SUCCESS;
-}
-
-static void clear_values(const struct json_fields *fields, struct json_value *values) {
-  for (size_t i = 0; i < fields->value_count; i++) values[i] = {JSON_ABSENT, SLICE_ABSENT};
 }
 
 bool json_read_object(struct json_reader *reader, struct slice text, const char *limit, const struct json_fields *fields,
                       struct json_value *values) {
   ondemand::document document;
   ondemand::object object;
-  clear_values(fields, values);
+  for (size_t i = 0; i < fields->value_count; i++) values[i] = {JSON_ABSENT, SLICE_ABSENT};
   if (open_document(reader, &text, limit, &document)) return false;
   if (document.get_object().get(object)) return false;
-  if (pick(fields, 0, object, values)) return false;
+  struct record_values out = {values, nullptr, 0, memos_of(reader, fields), 0};
+  if (pick(fields, 0, object, &out)) return false;
   return document.current_location().error() == OUT_OF_BOUNDS;
 }
 
 /* ---- batches ------------------------------------------------------------------------------------------------------------------ */
 
 struct record_walk {
+  struct json_reader *reader;
   const struct json_fields *fields;
-  struct json_value *values;
   void (*take)(void *context, const struct json_record *record);
   void *context;
   ondemand::document *document;
@@ -297,6 +370,16 @@ static struct slice written_since(ondemand::document *document, const char *begi
   const char *at = nullptr;
   if (document->current_location().get(at)) return SLICE_ABSENT;
   return slice_of_view(std::string_view(begin, static_cast<size_t>(at - begin)));
+}
+
+/* The fields of an object into the reader's values. */
+static error_code pick_record(const struct record_walk *walk, ondemand::object object) {
+  struct json_reader *reader = walk->reader;
+  for (size_t i = 0; i < reader->set_count; i++) reader->values[reader->set[i]] = {JSON_ABSENT, SLICE_ABSENT};
+  struct record_values out = {reader->values, reader->set, 0, memos_of(reader, walk->fields), 0};
+  error_code error = pick(walk->fields, 0, object, &out);
+  reader->set_count = out.set_count;
+  return error;
 }
 
 static error_code walk_array(const struct record_walk *walk, ondemand::array array, int depth) {
@@ -316,10 +399,9 @@ static error_code walk_array(const struct record_walk *walk, ondemand::array arr
     if (type == ondemand::json_type::object) {
       ondemand::object object;
       const char *begin = value.raw_json_token().data();
-      clear_values(walk->fields, walk->values);
       if ((error = value.get_object().get(object))) return error;
-      if ((error = pick(walk->fields, 0, object, walk->values))) return error;
-      record = {walk->values, {JSON_OBJECT, written_since(walk->document, begin)}};
+      if ((error = pick_record(walk, object))) return error;
+      record = {walk->reader->values, {JSON_OBJECT, written_since(walk->document, begin)}};
     } else if ((error = take_value(value, type, &record.whole))) {
       return error;
     }
@@ -346,13 +428,12 @@ static error_code walk_document(struct json_reader *reader, struct slice text, c
     return error;
   }
   ondemand::object object;
-  clear_values(walk->fields, walk->values);
   if ((error = document.get_object().get(object))) return error;
-  if ((error = pick(walk->fields, 0, object, walk->values))) return error;
+  if ((error = pick_record(walk, object))) return error;
   *is_alone = document.current_location().error() == OUT_OF_BOUNDS;
   if (!*is_alone) return SUCCESS;
   while (text.len && (*text.ptr == ' ' || *text.ptr == '\t')) text = slice_skip(text, 1);
-  struct json_record record = {walk->values, {JSON_OBJECT, slice_of_view(std::string_view(text.ptr, text.len))}};
+  struct json_record record = {walk->reader->values, {JSON_OBJECT, slice_of_view(std::string_view(text.ptr, text.len))}};
   walk->take(walk->context, &record);
   return SUCCESS;
 }
@@ -385,9 +466,8 @@ static size_t document_len(struct slice text) {
 }
 
 bool json_read_records(struct json_reader *reader, struct slice text, const char *limit, const struct json_fields *fields,
-                       struct json_value *values, void (*take)(void *context, const struct json_record *record), void *context,
-                       struct slice *rest) {
-  struct record_walk walk = {fields, values, take, context, nullptr};
+                       void (*take)(void *context, const struct json_record *record), void *context, struct slice *rest) {
+  struct record_walk walk = {reader, fields, take, context, nullptr};
   while (text.len && is_blank(*text.ptr)) text = slice_skip(text, 1);
   bool is_alone = false;
   *rest = text;

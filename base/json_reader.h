@@ -45,6 +45,7 @@ void json_reader_free(struct json_reader *reader);
  * object. At most 255 paths of 255 bytes. Not changed by reading: any number of readers may share it. */
 struct json_fields;
 struct json_fields *json_fields_new(const char *const *paths, size_t count);
+/* A reader that read with these fields must not read again afterwards: it remembers them. */
 void json_fields_free(struct json_fields *fields);
 
 /* Reads `text`, which is one object with blanks around it and nothing else. values[i] becomes the field of paths[i]; of a name that
@@ -62,11 +63,10 @@ struct json_record {
 
 /* Reads `text`, which is any number of documents, one behind another, with or without blanks between them. Objects are records;
  * elements of arrays are, too, and those of arrays in arrays (deeper ones are records of kind JSON_ARRAY). Calls `take` for each in order;
- * its slices are good until take returns. `values` has room for all fields. False when some of it was no JSON: the documents before it
- * have been taken (of a broken array the elements before the break, too), and *rest is that document and all behind it. */
+ * its slices are good until take returns. False when some of it was no JSON: the documents before it have been taken (of a broken array
+ * the elements before the break, too), and *rest is that document and all behind it. */
 bool json_read_records(struct json_reader *reader, struct slice text, const char *limit, const struct json_fields *fields,
-                       struct json_value *values, void (*take)(void *context, const struct json_record *record), void *context,
-                       struct slice *rest);
+                       void (*take)(void *context, const struct json_record *record), void *context, struct slice *rest);
 
 /* Calls `take` for each member of an object (with its name) or element of an array (name absent) until it returns false. `text` is a
  * json_value's of another reader, or any text. False when it is neither or damaged. */

@@ -45,7 +45,6 @@ struct wrapped_line {
 struct shippers;
 struct shippers *shippers_new(const struct envelope *envelope);
 void shippers_free(struct shippers *shippers);
-/* For json_reader: values has SHIPPER_PATHS_MAX places. */
 const struct json_fields *shippers_fields(const struct shippers *shippers);
 
 /* Reads one record. False when it is of no shipper, or has no message. A journal's message of bytes goes to `bytes`. */
@@ -63,9 +62,11 @@ bool cri_read(const char *p, const char *end, struct wrapped_line *out);
 
 /* Writes plain lines; of one unwrapper. */
 struct line_writer {
-  struct stamp_reader stamps; /* of headers that messages have themselves */
+  struct stamp_reader stamps; /* of headers that messages have themselves; without a year, they are near the envelope's time */
   struct stamp_reader outer;  /* of the envelopes' times, when they are needed as numbers */
-  int64_t reference_time_us;  /* of `stamps`: the envelope's time last seen */
+  int64_t batch_time_us;      /* what the format takes for the reference */
+  char outer_day[10];         /* the date of an envelope ... */
+  int64_t outer_day_us;       /* ... and its time, TIME_US_ABSENT when none was seen */
   bool is_record;             /* lines of the format have no header: nothing is put before the message */
   uint64_t newlines;          /* inside messages, written as blanks */
 };

@@ -38,7 +38,6 @@ struct unwrapper {
   const struct envelope *envelope;
   struct shippers *shippers;
   struct json_reader *reader;
-  struct json_value values[SHIPPER_PATHS_MAX];
   bool is_zone_loaded;
   struct zone *zone;
   bool expects_envelopes; /* the chunk before had some */
@@ -73,8 +72,8 @@ struct unwrapper *unwrapper_new(const struct envelope *envelope) {
 
 void unwrapper_free(struct unwrapper *u) {
   if (!u) return;
-  shippers_free(u->shippers);
   json_reader_free(u->reader);
+  shippers_free(u->shippers);
   zone_free(u->zone);
   buf_deinit(&u->lines);
   buf_deinit(&u->parts[0]);
@@ -150,7 +149,7 @@ static void unwrap_line(struct unwrapper *u, const char *p, const char *end, con
   u->position_max = u->position + text.len;
   if (u->envelope->kind != ENVELOPE_CRI && begins_as_json(p, end)) {
     struct slice rest;
-    bool is_json = json_read_records(u->reader, text, limit, shippers_fields(u->shippers), u->values, take_record, u, &rest);
+    bool is_json = json_read_records(u->reader, text, limit, shippers_fields(u->shippers), take_record, u, &rest);
     if (!is_json) take_plain(u, u->element_count ? rest : text);
     if (is_json && !u->element_count) take_plain(u, text); /* nothing vanishes */
   } else if (u->is_cri && cri_read(p, end, &line)) {

@@ -4,7 +4,8 @@
 #include "ingest/syslog.h"
 
 void line_writer_init(struct line_writer *writer, const struct zone *zone, const struct batch *batch, const struct parser *parser) {
-  writer->reference_time_us = batch->reference_time_us;
+  writer->batch_time_us = batch->reference_time_us == TIME_US_ABSENT ? parser->time_rules->now_us : batch->reference_time_us;
+  writer->outer_day_us = TIME_US_ABSENT;
   writer->is_record = parser->format->is_record;
   writer->newlines = 0;
   stamp_reader_init(&writer->stamps, zone, batch->reference_time_us, parser->time_rules->now_us);
@@ -73,6 +74,16 @@ static bool append_rfc3339(struct buf *out, struct slice text) {
   return true;
 }
 
+/* Whether what stands at the end of `out` from `begin` on is a stamp; else it is taken off, so that it does not become a part of the line's
+ * text. Some bytes more are made readable, so that stamps of the same minute cost next to nothing. */
+static bool keep_stamp(struct line_writer *writer, size_t begin, struct buf *out, int64_t *time_us) {
+  buf_append_byte(out, ' ');
+  memset(buf_reserve(out, 64), 0, 64);
+  bool is_stamp = stamp_read(&writer->outer, out->ptr + begin, out->ptr + out->len + 64, time_us) == out->len - begin;
+  out->len = is_stamp ? out->len - 1 : begin;
+  return is_stamp;
+}
+
 /* The envelope's time as a stamp at the end of `out`; false when it has none that can be read. */
 static bool append_time(struct line_writer *writer, const struct wrapped_line *line, struct buf *out) {
   size_t begin = out->len;
@@ -85,26 +96,27 @@ static bool append_time(struct line_writer *writer, const struct wrapped_line *l
       return false;
     }
     if (!is_rfc3339) buf_append_slice(out, text);
-    /* What is no stamp must not become a part of the line's text. */
-    buf_append_byte(out, ' ');
-    size_t len = stamp_read(&writer->outer, out->ptr + begin, out->ptr + out->len, &time_us);
-    bool is_stamp = len == out->len - begin;
-    out->len = is_stamp ? out->len - 1 : begin;
-    return is_stamp;
+    return keep_stamp(writer, begin, out, &time_us);
   }
   if (time_us == TIME_US_ABSENT || time_us < 0) return false;
   out->len += clock_format_rfc3339(time_us, buf_reserve(out, 32));
   return true;
 }
 
-static int64_t outer_time_us(struct line_writer *writer, const struct wrapped_line *line, struct buf *out) {
+/* The envelope's time to the day, which is enough to tell the year of a stamp near it; TIME_US_ABSENT when it has none. */
+static int64_t outer_day_us(struct line_writer *writer, const struct wrapped_line *line, struct buf *out) {
+  bool has_date = line->time.len >= sizeof writer->outer_day && line->time.ptr[4] == '-';
+  if (has_date && writer->outer_day_us != TIME_US_ABSENT &&
+      memcmp(line->time.ptr, writer->outer_day, sizeof writer->outer_day) == 0)
+    return writer->outer_day_us;
   size_t begin = out->len;
   int64_t time_us = TIME_US_ABSENT;
-  if (append_time(writer, line, out)) {
-    buf_append_byte(out, ' ');
-    if (!stamp_read(&writer->outer, out->ptr + begin, out->ptr + out->len, &time_us)) time_us = TIME_US_ABSENT;
-  }
+  if (append_time(writer, line, out) && !keep_stamp(writer, begin, out, &time_us)) time_us = TIME_US_ABSENT;
   out->len = begin;
+  writer->outer_day_us = TIME_US_ABSENT;
+  if (!has_date) return time_us;
+  memcpy(writer->outer_day, line->time.ptr, sizeof writer->outer_day);
+  writer->outer_day_us = time_us;
   return time_us;
 }
 
@@ -164,24 +176,45 @@ static void append_header(struct line_writer *writer, const struct wrapped_line 
   buf_append(out, " - - ", 5);
 }
 
-/* The message has a header; what it lacks is put into it. `header` is it. */
+/* Where the message has a stamp without a year, the time that the envelope's tells; TIME_US_ABSENT when the format will find the same, or nothing
+ * better is known. `stamp` is the stamp. */
+static int64_t better_time_us(struct line_writer *writer, const struct wrapped_line *line, const char *stamp, const char *end,
+                              struct buf *out) {
+  static const int64_t DAY_US = SECONDS_PER_DAY * US_PER_SECOND;
+  int64_t reference_us = outer_day_us(writer, line, out), time_us;
+  if (reference_us == TIME_US_ABSENT) return TIME_US_ABSENT;
+  if (writer->stamps.reference_time_us != reference_us) {
+    int64_t apart_us = reference_us - writer->stamps.reference_time_us;
+    if (apart_us > DAY_US || apart_us < -DAY_US) writer->stamps.seconds_at = 0; /* the minute may be another year's */
+    writer->stamps.reference_time_us = reference_us;
+  }
+  if (!stamp_read(&writer->stamps, stamp, end, &time_us) || time_us == TIME_US_ABSENT) return TIME_US_ABSENT;
+  /* The format takes the latest year that is not over a day after the batch's time. */
+  int64_t before_us = writer->batch_time_us + DAY_US - time_us;
+  return before_us >= 0 && before_us < 364 * DAY_US ? TIME_US_ABSENT : time_us;
+}
+
+/* The message has a header; what it lacks is put into it. */
 static void append_own_header(struct line_writer *writer, const struct wrapped_line *line, const struct syslog_header *header,
                               struct slice message, struct buf *out) {
-  const char *begin = message.ptr, *end = begin + message.len, *stamp = begin;
+  const char *begin = message.ptr, *end = begin + message.len, *stamp = begin, *rest = begin;
   if (*stamp == '<') stamp = (const char *)memchr(stamp, '>', message.len) + 1;
-  bool is_rfc5424 = STARTS_WITH(stamp, end, "1 ");
-  bool has_year = is_rfc5424 || ascii_is_digit(*stamp), lacks_host = slice_is_absent(header->host) && line->host.len;
-  const char *rest = begin;
-  if (!has_year || (lacks_host && !is_rfc5424)) {
-    int64_t time_us, outer_us = has_year ? TIME_US_ABSENT : outer_time_us(writer, line, out);
-    if (outer_us != TIME_US_ABSENT) {
-      int64_t apart_us = outer_us - writer->reference_time_us, day_us = SECONDS_PER_DAY * US_PER_SECOND;
-      if (apart_us > day_us || apart_us < -day_us) writer->stamps.seconds_at = 0; /* the minute may be another year's */
-      writer->reference_time_us = writer->stamps.reference_time_us = outer_us;
+  bool lacks_host = slice_is_absent(header->host) && line->host.len;
+  if (STARTS_WITH(stamp, end, "1 ")) { /* "<22>1 STAMP - program ..." */
+    const char *blank = lacks_host ? memchr(stamp + 2, ' ', (size_t)(end - stamp - 2)) : NULL;
+    if (blank && STARTS_WITH(blank, end, " - ")) {
+      buf_append_slice(out, slice_between(begin, blank + 1));
+      append_name(line->host, out);
+      rest = blank + 2;
     }
-    size_t stamp_len = stamp_read(&writer->stamps, stamp, end, &time_us);
-    rest = stamp + stamp_len;
-    if (outer_us != TIME_US_ABSENT && time_us != TIME_US_ABSENT) {
+    append_text(writer, slice_between(rest, end), out);
+    return;
+  }
+  int64_t time_us = ascii_is_digit(*stamp) ? TIME_US_ABSENT : better_time_us(writer, line, stamp, end, out);
+  if (time_us != TIME_US_ABSENT || lacks_host) {
+    int64_t ignored;
+    rest = stamp + stamp_read(&writer->stamps, stamp, end, &ignored);
+    if (time_us != TIME_US_ABSENT) {
       out->len += clock_format_rfc3339(time_us, buf_reserve(out, 32));
       buf_append_byte(out, ' ');
     } else {
@@ -190,13 +223,6 @@ static void append_own_header(struct line_writer *writer, const struct wrapped_l
     if (lacks_host) {
       append_name(line->host, out);
       buf_append_byte(out, ' ');
-    }
-  } else if (lacks_host) { /* "1 STAMP - program ..." */
-    const char *blank = memchr(stamp + 2, ' ', (size_t)(end - stamp - 2));
-    if (blank && STARTS_WITH(blank, end, " - ")) {
-      buf_append_slice(out, slice_between(begin, blank + 1));
-      append_name(line->host, out);
-      rest = blank + 2;
     }
   }
   append_text(writer, slice_between(rest, end), out);
@@ -208,7 +234,8 @@ static bool read_own_header(struct line_writer *writer, struct slice message, st
   if (message.len < 16) return false;
   char c = *message.ptr;
   const char *end = message.ptr + message.len;
-  if (c != '<' && !ascii_is_digit(c) && (c < 'A' || c > 'S' || message.ptr[3] != ' ')) return false;
+  bool is_rfc3339 = ascii_is_digit(c) && message.ptr[4] == '-', is_rfc3164 = c >= 'A' && c <= 'S' && message.ptr[3] == ' ';
+  if (!is_rfc3339 && !is_rfc3164 && c != '<') return false;
   if (!syslog_read(&writer->stamps, message.ptr, end, end, header)) return false;
   return !ascii_is_digit(c) || message.ptr[10] != ' ' || (!slice_is_absent(header->host) && !slice_is_absent(header->service));
 }

@@ -42,7 +42,7 @@ static void read_all_ways(struct slice text, const char *limit, const struct jso
   bool is_object = json_read_object(reader, text, limit, fields, values);
   buf_append_byte(out, is_object);
   for (size_t i = 0; is_object && i < PATH_COUNT; i++) note_value(out, &values[i]);
-  bool is_all = json_read_records(reader, text, limit, fields, values, note_record, out, &rest);
+  bool is_all = json_read_records(reader, text, limit, fields, note_record, out, &rest);
   buf_append_byte(out, is_all);
   require(rest.ptr >= text.ptr && rest.ptr + rest.len == text.ptr + text.len);
   buf_append_byte(out, json_each(reader, text, note_member, out));
