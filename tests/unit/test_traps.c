@@ -1,5 +1,5 @@
-/* classify/: replies whose obvious reading is wrong. tests/data/replies/traps.tsv has them with what they mean; a wrong "hard" would
- * take a good address off a list. */
+/* classify/: replies whose obvious reading is wrong. tests/data/replies/traps.tsv has them with what they mean; a wrong "hard"
+ * would take a good address off a list. */
 #include "classify/classify.h"
 
 #include <stdio.h>
