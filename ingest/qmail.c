@@ -69,23 +69,33 @@ static bool is_qmail_text(const char *p, const char *end) {
          STARTS_WITH(p, end, "status: ");
 }
 
+/* Behind a stamp of multilog at p, NULL when there is none. */
+static const char *read_multilog_stamp(struct line_walk *walk, const char *p, const char *end) {
+  int64_t time_us;
+  const char *text = read_tai64n(p, end, &time_us);
+  if (!text) {
+    size_t stamp_len = stamp_read(&walk->stamps, p, end, &time_us);
+    if (stamp_len && is_qmail_text(p + stamp_len, end)) text = p + stamp_len;
+  }
+  if (text) walk->time_us = time_us;
+  return text;
+}
+
 /* READ_INFO: time, host and text are set. */
 static unsigned read_header(struct qmail_line *line, const char *p, const char *end) {
   struct line_walk *walk = line->walk;
   line->host = SLICE_ABSENT;
   line->end = end;
-  line->text = read_tai64n(p, end, &walk->time_us);
-  if (!line->text) {
-    size_t stamp_len = stamp_read(&walk->stamps, p, end, &walk->time_us);
-    if (stamp_len && is_qmail_text(p + stamp_len, end)) line->text = p + stamp_len;
-  }
+  line->text = read_multilog_stamp(walk, p, end);
   if (!line->text) {
     struct syslog_header header;
     if (!syslog_read(&walk->stamps, p, end, walk->limit, &header)) return READ_UNPARSED + UNPARSED_HEADER;
-    if (!slice_starts_with(header.service, SLICE("qmail"))) return READ_NOISE + NOISE_other_program;
     line->host = header.host;
     walk->time_us = header.time_us;
-    line->text = read_seconds(header.text, end, &walk->time_us);
+    /* A line of multilog that a shipper sent has both. */
+    line->text = read_multilog_stamp(walk, header.text, end);
+    if (!line->text && !slice_starts_with(header.service, SLICE("qmail"))) return READ_NOISE + NOISE_other_program;
+    if (!line->text) line->text = read_seconds(header.text, end, &walk->time_us);
   }
   return stamp_is_plausible(&walk->stamps, walk->time_us) ? READ_INFO : READ_UNPARSED + UNPARSED_TIME;
 }

@@ -251,7 +251,8 @@ void line_writer_write(struct line_writer *writer, const struct wrapped_line *li
       buf_append_byte(out, '\n');
       return;
     }
-    append_header(writer, line, out);
+    bool knows_something = !slice_is_absent(line->time) || line->time_us != TIME_US_ABSENT || line->host.len || line->program.len;
+    if (knows_something) append_header(writer, line, out);
   }
   line_writer_write_text(writer, message, out);
 }

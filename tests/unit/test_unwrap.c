@@ -10,9 +10,9 @@
 #define SENT "to=<a@b.example>, relay=mx.b.example[192.0.2.1]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)"
 
 /* What comes of the whole text, read at once: a line of JSON for each item. The caller frees it. */
-static struct buf read_all(const char *envelope, struct slice text, bool has_positions) {
+static struct buf read_as(const char *envelope, const char *format, struct slice text, bool has_positions) {
   struct unwrap_run run;
-  unwrap_start(&run, envelope, "postfix", text);
+  unwrap_start(&run, envelope, format, text);
   unwrap_chunk(&run, 0, text.len, has_positions);
   ck_assert_uint_eq(unwrap_counted(&run.parser.counts), run.parser.counts.lines);
   ck_assert_uint_eq(run.parser.counts.bytes, text.len);
@@ -20,6 +20,10 @@ static struct buf read_all(const char *envelope, struct slice text, bool has_pos
   run.summary = (struct buf){0};
   unwrap_end(&run);
   return summary;
+}
+
+static struct buf read_all(const char *envelope, struct slice text, bool has_positions) {
+  return read_as(envelope, "postfix", text, has_positions);
 }
 
 /* Shows the first lines that differ. */
@@ -127,6 +131,50 @@ START_TEST(lines_of_files_are_the_same_in_each_envelope) {
     buf_deinit(&plain), buf_deinit(&wrapped), buf_deinit(&from_plain), buf_deinit(&from_auto), buf_deinit(&from_named);
   }
   buf_deinit(&log);
+}
+END_TEST
+
+/* The lines of a log of any format, as they are and as the messages of records that say nothing else. */
+static void wrap_any(struct slice log, struct buf *plain, struct buf *wrapped) {
+  for (size_t end; log.len; log = slice_skip(log, end + 1)) {
+    end = slice_find_byte(log, '\n');
+    struct slice line = slice_of(log.ptr, end);
+    if (line.len && line.ptr[line.len - 1] == '\r') line.len--;
+    if (!line.len || !is_utf8_text(line) || *line.ptr == ' ') continue; /* no blanks are kept at the front */
+    buf_append_slice(plain, line);
+    buf_append_byte(plain, '\n');
+    buf_append_slice(wrapped, SLICE("{\"message\":"));
+    json_write_string(wrapped, line);
+    buf_append_slice(wrapped, SLICE("}\n"));
+  }
+}
+
+static unsigned check_format(const char *name) {
+  char dir_name[256], path[512];
+  snprintf(dir_name, sizeof dir_name, "tests/data/%s", name);
+  DIR *dir = opendir(dir_name);
+  if (!dir) return 0; /* not a server's format */
+  unsigned count = 0;
+  for (struct dirent *entry; (entry = readdir(dir));) {
+    size_t len = strlen(entry->d_name);
+    if (len < 4 || strcmp(entry->d_name + len - 4, ".log") != 0) continue;
+    snprintf(path, sizeof path, "%s/%s", dir_name, entry->d_name);
+    struct buf log = read_file(path), plain = {0}, wrapped = {0};
+    wrap_any(buf_slice(&log), &plain, &wrapped);
+    struct buf from_plain = read_as("plain", name, buf_slice(&plain), false);
+    struct buf from_wrapped = read_as("auto", name, buf_slice(&wrapped), false);
+    check_same(path, &from_plain, &from_wrapped);
+    buf_deinit(&log), buf_deinit(&plain), buf_deinit(&wrapped), buf_deinit(&from_plain), buf_deinit(&from_wrapped);
+    count++;
+  }
+  closedir(dir);
+  return count;
+}
+
+START_TEST(lines_of_every_format_are_the_same_in_an_envelope) {
+  unsigned count = 0;
+  for (size_t i = 0; format_at(i); i++) count += check_format(format_at(i)->name) > 0;
+  ck_assert_uint_ge(count, 8);
 }
 END_TEST
 
@@ -497,9 +545,9 @@ START_TEST(a_megabyte_of_one_token_is_harmless) {
 END_TEST
 
 TEST_MAIN(real_output_of_each_shipper_is_read_as_the_plain_lines, lines_of_files_are_the_same_in_each_envelope,
-          lines_whose_header_was_taken_apart_are_the_same_in_each_envelope, what_is_no_envelope_stays_a_line_and_nothing_vanishes,
-          the_header_says_what_the_envelope_knows, times_are_read_in_all_their_forms,
-          a_header_of_its_own_wins_and_gets_what_it_lacks, a_date_of_the_server_is_no_header,
+          lines_of_every_format_are_the_same_in_an_envelope, lines_whose_header_was_taken_apart_are_the_same_in_each_envelope,
+          what_is_no_envelope_stays_a_line_and_nothing_vanishes, the_header_says_what_the_envelope_knows,
+          times_are_read_in_all_their_forms, a_header_of_its_own_wins_and_gets_what_it_lacks, a_date_of_the_server_is_no_header,
           bytes_of_the_journal_and_newlines_are_read, parts_of_a_line_are_joined_by_stream,
           what_is_joined_and_too_long_is_counted_so, chunk_boundaries_change_nothing,
           plain_lines_are_the_same_with_and_without_looking_for_envelopes, every_envelope_is_found_by_name,
