@@ -157,11 +157,16 @@ static unsigned read_slowly(const char *p, const char *end, bool ignore_quotes, 
   return READ_UNPARSED + UNPARSED_BODY;
 }
 
-/* What cannot be read but has no status is no delivery: "to=<...>: ..." of a warning, say. */
+/* "to=<...>: ..." of a warning, say. What has fields behind the address, or was cut off in it (long lines by syslog over UDP), is a delivery. */
+static bool is_remark(const char *p, const char *end) {
+  size_t len = (size_t)(end - p);
+  return memchr(p, '>', len) && !memmem(p, len, ">, ", 3) && !memmem(p, len, "status=", 7);
+}
+
 static __attribute__((noinline)) unsigned read_unusual(const char *p, const char *end, struct line *line, struct slice *text) {
   unsigned result = read_slowly(p, end, false, line, text);
   if (result == READ_UNPARSED + UNPARSED_BODY) result = read_slowly(p, end, true, line, text);
-  if (result == READ_UNPARSED + UNPARSED_BODY && !memmem(p, (size_t)(end - p), "status=", 7)) return READ_NOISE + NOISE_bookkeeping;
+  if (result == READ_UNPARSED + UNPARSED_BODY && is_remark(p, end)) return READ_NOISE + NOISE_bookkeeping;
   return result;
 }
 
