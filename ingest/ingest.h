@@ -82,7 +82,7 @@ struct line {
       enum status status; /* when expired, the reply is that of its last attempt, if that is remembered */
       uint16_t smtp_code;
       bool is_put_off; /* deferred without an attempt: what the last attempt was told stays remembered */
-    } delivery; /* and of LINE_RECORD */
+    } delivery;        /* and of LINE_RECORD */
     struct line_facts facts;
     struct {
       struct slice queue_id, recipient, service; /* queue id of the message */
@@ -148,7 +148,7 @@ struct parser {
   struct line_list *lists; /* worker_count of them: lists[line_shard(key) % worker_count] */
   unsigned worker_count;
   struct line_counts counts;
-  /* Called for each unparsed line that is not a replay, if set; `line` without its '\n'. */
+  /* Called for each unparsed line that is not a replay, if set; `line` without its '\n', one that is too long cut. */
   void (*when_unparsed)(void *context, struct slice line, enum unparsed_reason reason, uint64_t position);
   void *context;
   void *state; /* of the format; made by format->state_new, freed by format->state_free */
@@ -274,10 +274,10 @@ struct key_value {
 struct source_options {
   const char *const *names; /* paths, "-", "kafka://BROKERS/TOPIC" */
   size_t name_count;
-  bool follow;                              /* files: wait for more at the end */
-  bool until_end;                           /* Kafka: stop at the end of each partition as it was at the start */
-  bool has_envelopes;                       /* Kafka: messages of MessagePack, and of JSON over several lines, become one line each */
-  unsigned parts;                           /* a batch has up to this many chunks of LIMIT_CHUNK_BYTES */
+  bool follow;        /* files: wait for more at the end */
+  bool until_end;     /* Kafka: stop at the end of each partition as it was at the start */
+  bool has_envelopes; /* Kafka: messages of MessagePack, and of JSON over several lines, become one line each */
+  unsigned parts;     /* a batch has up to this many chunks of LIMIT_CHUNK_BYTES */
   const struct key_value *kafka_properties; /* of librdkafka */
   size_t kafka_property_count;
   /* Asked while a broker that does not answer is waited for; true ends source_new with an error. May be NULL. */
@@ -323,7 +323,28 @@ uint64_t source_input_done(const struct source *source, uint32_t input);
  * needed again. False for inputs without position (stdin). Slices are good until source_free. */
 bool source_position(const struct source *source, uint32_t input, uint64_t oldest, struct input_position *out);
 
+/* The input's name: its path as given, "-", or "topic/partition". Good until source_free. */
+struct slice source_input_name(const struct source *source, uint32_t input);
+/* Where a line of the batch in work (or of one not long ago: then about) lies in its input's own terms: the byte in the file, or the offset of
+ * the message. May be called from several threads between two source_next. */
+uint64_t source_place(const struct source *source, uint32_t input, uint64_t position);
+
 /* For progress: bytes read and to be read over all files (0 when not known), as stored on disk. */
 void source_progress(const struct source *source, uint64_t *done_bytes, uint64_t *total_bytes);
+
+/* ---- dead letters ------------------------------------------------------------------------------------------------------------ */
+
+/* Where records of unparsed lines go: a file that is appended to (and made again when it was renamed), or a Kafka topic. Thread-safe, but for
+ * sync and free. */
+struct dead_letters;
+/* `target` is a path or "kafka://BROKERS/TOPIC"; it is kept by reference. Of `options` the Kafka properties and should_stop matter. NULL with
+ * err when the target cannot be written. */
+struct dead_letters *dead_letters_new(const char *target, const struct source_options *options, struct error *err);
+void dead_letters_free(struct dead_letters *letters);
+/* Takes whole records, each ended by '\n'; they are copied. Waits for the disk or the broker, so give it many at once. */
+void dead_letters_write(struct dead_letters *letters, struct slice records);
+/* Returns when all that was written is durable; nobody may write meanwhile. False with err, from then on for ever, when it
+ * cannot be: what the lines of it belong to must not be committed. */
+bool dead_letters_sync(struct dead_letters *letters, struct error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* Settings and questions of a librdkafka consumer. See kafka_client.h. */
+/* Settings and questions of a librdkafka consumer or producer. See kafka_client.h. */
 #include "ingest/kafka_client.h"
 
 #include <stdio.h>
@@ -90,6 +90,31 @@ rd_kafka_t *kafka_consumer_new(const char *brokers, const struct source_options 
   }
   if (!consumer) rd_kafka_conf_destroy(conf);
   return consumer;
+}
+
+rd_kafka_t *kafka_producer_new(const char *brokers, const struct source_options *options,
+                               void (*take_report)(rd_kafka_t *producer, const rd_kafka_message_t *message, void *context),
+                               void *context, struct error *err) {
+  char text[512];
+  /* What waits for a broker that is away: 16 MiB for a minute, then it is an error. */
+  const struct key_value defaults[] = {{"client.id", "bouncemill"},
+                                       {"queue.buffering.max.kbytes", "16384"},
+                                       {"message.timeout.ms", "60000"},
+                                       {"reconnect.backoff.max.ms", "2000"}};
+  const struct key_value required[] = {{"bootstrap.servers", brokers}, {"enable.idempotence", "true"}};
+  rd_kafka_conf_t *conf = rd_kafka_conf_new();
+  rd_kafka_conf_set_log_cb(conf, log_line);
+  rd_kafka_conf_set_dr_msg_cb(conf, take_report);
+  rd_kafka_conf_set_opaque(conf, context);
+  rd_kafka_t *producer = NULL;
+  if (set_properties(conf, defaults, sizeof defaults / sizeof *defaults, err) &&
+      set_properties(conf, options->kafka_properties, options->kafka_property_count, err) &&
+      set_properties(conf, required, sizeof required / sizeof *required, err)) {
+    producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    if (!producer) error_set(err, ERROR_USAGE, "kafka %s: %s", brokers, text);
+  }
+  if (!producer) rd_kafka_conf_destroy(conf);
+  return producer;
 }
 
 /* Errors that pass: the broker is not up, a leader is being chosen, the topic was made a moment ago. */

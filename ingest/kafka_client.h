@@ -1,4 +1,4 @@
-/* A librdkafka consumer of one topic: made from properties, told where to start in each partition. */
+/* A librdkafka consumer of one topic, or a producer: made from properties; and what is asked of brokers at the start. */
 #ifndef INGEST_KAFKA_CLIENT_H
 #define INGEST_KAFKA_CLIENT_H
 
@@ -14,9 +14,15 @@ bool kafka_url_parse(const char *url, char **brokers, char **topic, struct error
 rd_kafka_t *kafka_consumer_new(const char *brokers, const struct source_options *options, size_t partition_count,
                                struct error *err);
 
+/* As kafka_consumer_new, a producer that keeps order and writes each message once; `take_report` is called, with `context`, for each message
+ * when it is written or given up, by whoever polls or flushes. */
+rd_kafka_t *kafka_producer_new(const char *brokers, const struct source_options *options,
+                               void (*take_report)(rd_kafka_t *producer, const rd_kafka_message_t *message, void *context),
+                               void *context, struct error *err);
+
 /* What is asked at the start, and of whom. */
 struct kafka_question {
-  rd_kafka_t *consumer;
+  rd_kafka_t *consumer; /* or producer */
   const char *brokers, *topic;
   const struct source_options *options; /* for should_stop */
 };

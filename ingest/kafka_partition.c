@@ -37,10 +37,37 @@ static uint64_t offset_of(const void *owner, uint64_t position) {
   return p->anchors[low].offset;
 }
 
+/* The offset of the message that the line at `position`, of the batch handed out last, came in. */
+static uint64_t message_at(const void *owner, uint64_t position) {
+  const struct kafka_partition *p = owner;
+  if (position < p->batch_position || !p->start_count) return offset_of(owner, position);
+  size_t low = 0, high = p->start_count;
+  while (high - low > 1) {
+    size_t middle = low + (high - low) / 2;
+    if (p->starts[middle].at <= position - p->batch_position)
+      low = middle;
+    else
+      high = middle;
+  }
+  return p->batch_first + p->starts[low].after_first;
+}
+
+/* Before the lines of a message are added. Offsets in one batch that lie 2^32 apart (compacted topics) are told too low. */
+static void note_start(struct kafka_partition *p, uint64_t offset) {
+  size_t waiting = batch_buffer_waiting(&p->buffer);
+  uint64_t after_first = offset - p->first_waiting;
+  if (waiting == 0) p->start_count = 0;
+  if (p->start_count == p->start_cap) {
+    p->start_cap = p->start_cap ? p->start_cap * 2 : 1024;
+    p->starts = memory_resize(p->starts, p->start_cap * sizeof *p->starts);
+  }
+  p->starts[p->start_count++] =
+      (struct message_start){(uint32_t)waiting, after_first < UINT32_MAX ? (uint32_t)after_first : UINT32_MAX};
+}
+
 void kafka_partition_init(struct kafka_partition *p, struct input *input, int32_t number, size_t share,
                           const struct source_options *options) {
-  *p = (struct kafka_partition){
-      .input = input, .number = number, .until = UINT64_MAX, .has_envelopes = options->has_envelopes};
+  *p = (struct kafka_partition){.input = input, .number = number, .until = UINT64_MAX, .has_envelopes = options->has_envelopes};
   p->replay_from = input->position.replay_from;
   p->committed = input->position.committed;
   p->batch_bytes = share_of(BATCH_BYTES_ALL, share, BATCH_BYTES_MIN, (size_t)options->parts * LIMIT_CHUNK_BYTES);
@@ -49,6 +76,7 @@ void kafka_partition_init(struct kafka_partition *p, struct input *input, int32_
   p->anchors = memory_alloc(ANCHORS_MAX * sizeof *p->anchors);
   input->has_position = true;
   input->to_stored = offset_of;
+  input->to_place = message_at;
   input->owner = p;
 }
 
@@ -56,6 +84,7 @@ void kafka_partition_deinit(struct kafka_partition *p) {
   batch_buffer_deinit(&p->buffer);
   buf_deinit(&p->transcoded);
   free(p->anchors);
+  free(p->starts);
 }
 
 /* Nothing waits: everything before `next` is done with. */
@@ -110,6 +139,7 @@ bool kafka_partition_add(struct kafka_partition *p, const struct kafka_message *
     p->reference_time_us = message->time_us;
     p->waiting_since_us = clock_monotonic_us();
   }
+  note_start(p, message->offset);
   append_lines(p, message->payload);
   note_next(p, message->offset + 1);
   if (message->offset >= p->replay_from) return true;
@@ -145,6 +175,8 @@ bool kafka_partition_take(struct kafka_partition *p, struct batch *batch) {
   batch->is_replay = p->first_waiting < p->committed;
   if (!batch_buffer_take(&p->buffer, false, batch)) return false;
   add_anchor(p, batch->position, p->first_waiting);
+  p->batch_position = batch->position;
+  p->batch_first = p->first_waiting;
   p->input->done = p->buffer.position;
   if (p->next > p->committed) p->input->position.committed = p->next;
   return true;

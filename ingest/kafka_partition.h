@@ -16,6 +16,11 @@ struct anchor {
   uint64_t position, offset;
 };
 
+/* Where a message begins in the batch in work, and how far its offset is from the first one's. */
+struct message_start {
+  uint32_t at, after_first;
+};
+
 struct kafka_partition {
   struct input *input;
   struct batch_buffer buffer;
@@ -32,6 +37,10 @@ struct kafka_partition {
   size_t batch_bytes;              /* handed out when there is as much */
   struct anchor *anchors;
   size_t anchor_count;
+  struct message_start
+      *starts; /* of the messages that wait; once they are handed out, of those of that batch until the next is added */
+  size_t start_count, start_cap;
+  uint64_t batch_position, batch_first; /* of the batch handed out last: its position and first offset */
 };
 
 struct kafka_message {

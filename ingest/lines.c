@@ -51,8 +51,10 @@ void line_counts_add_results(struct line_counts *counts, const uint64_t results[
 
 void parser_report_unparsed(const struct parser *parser, const struct batch *batch, const char *begin, const char *end,
                             enum unparsed_reason reason) {
-  if (parser->when_unparsed && !batch->is_replay)
-    parser->when_unparsed(parser->context, slice_between(begin, end), reason, batch->position + (uint64_t)(begin - batch->base));
+  if (!parser->when_unparsed || batch->is_replay) return;
+  struct slice line = slice_between(begin, end);
+  if (reason == UNPARSED_TOO_LONG && line.len > LIMIT_LINE_BYTES) line.len = LIMIT_LINE_BYTES;
+  parser->when_unparsed(parser->context, line, reason, batch->position + (uint64_t)(begin - batch->base));
 }
 
 bool time_rules_check(const struct time_rules *rules, struct error *err) {

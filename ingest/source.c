@@ -152,6 +152,15 @@ static const struct input *input_at(const struct source *source, uint32_t input)
 bool source_input_is_ended(const struct source *source, uint32_t input) { return input_at(source, input)->is_ended; }
 uint64_t source_input_done(const struct source *source, uint32_t input) { return input_at(source, input)->done; }
 
+struct slice source_input_name(const struct source *source, uint32_t input) {
+  return input_at(source, input)->position.name;
+}
+
+uint64_t source_place(const struct source *source, uint32_t number, uint64_t position) {
+  const struct input *input = input_at(source, number);
+  return input->to_place ? input->to_place(input->owner, position) : position;
+}
+
 bool source_position(const struct source *source, uint32_t number, uint64_t oldest, struct input_position *out) {
   const struct input *input = input_at(source, number);
   *out = input->position;

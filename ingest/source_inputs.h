@@ -14,6 +14,8 @@ struct input {
   uint64_t done; /* end of the last batch handed out, in batch positions */
   /* Kafka: the offset from which the line at this batch position is read again. NULL: batch positions are the input's own. */
   uint64_t (*to_stored)(const void *owner, uint64_t position);
+  /* The offset of the message whose line lies at this position of the batch in work. NULL as above. */
+  uint64_t (*to_place)(const void *owner, uint64_t position);
   const void *owner;
 };
 

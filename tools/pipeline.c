@@ -39,6 +39,7 @@ static void phase_parse(void *context, unsigned number) {
   struct pipeline *p = context;
   struct worker *worker = &p->workers[number];
   parser_clear_lines(&worker->parser);
+  unparsed_begin(&worker->unparsed, p->source, p->batch.input, p->sample_budget.count);
   const char *lookback = p->batch.base - p->batch.lookback_len;
   unwrapper_parse(worker->unwrapper, &worker->parser, &p->batch, lookback, worker->chunk_begin, worker->chunk_end);
 }
@@ -86,6 +87,7 @@ static void cut_chunks(struct pipeline *p) {
 }
 
 static void process_batch(struct pipeline *p) {
+  sample_budget_refill(&p->sample_budget, clock_monotonic_us());
   cut_chunks(p);
   if (p->batch.len < SOLO_BATCH_BYTES) {
     run_solo(p, phase_parse);
@@ -94,6 +96,7 @@ static void process_batch(struct pipeline *p) {
     team_run(p->team, phase_parse, p);
     team_run(p->team, phase_join, p);
   }
+  for (unsigned i = 0; i < p->worker_count; i++) unparsed_log_samples(&p->workers[i].unparsed, &p->sample_budget);
   pipeline_remember_inputs(p, p->batch.input + 1);
   p->committed[p->batch.input].is_replaying = p->batch.is_replay;
   if (!p->batch.is_replay) p->has_uncommitted = true;
@@ -171,6 +174,7 @@ void pipeline_summarize(const struct pipeline *p, struct pipeline_summary *out) 
     out->classify.scans += classify.scans;
     out->classify.unclassified += classify.unclassified;
     out->deliveries += worker->deliveries;
+    out->dead_letters += worker->unparsed.dead_letter_count;
   }
 }
 
@@ -197,6 +201,9 @@ static bool restore_message(void *context, const struct open_message *message) {
 static bool open_worker(struct pipeline *p, unsigned number, struct error *err) {
   struct worker *worker = &p->workers[number];
   parser_init(&worker->parser, p->options.format, &p->options.time_rules, p->worker_count);
+  worker->parser.when_unparsed = unparsed_take;
+  worker->parser.context = &worker->unparsed;
+  worker->unparsed.dead_letters = p->dead_letters;
   worker->unwrapper = unwrapper_new(p->options.envelope);
   worker->join = join_new(&p->options.join, number, p->worker_count);
   worker->aggregator = aggregator_new();
@@ -230,6 +237,10 @@ static bool open_rooms(struct pipeline *p, struct error *err) {
   p->classifier = classifier_new_cached(&(struct classifier_options){0}, err);
   if (!p->classifier) return false;
   if (!open_store_and_source(p, err)) return false;
+  if (p->options.dead_letter) {
+    p->dead_letters = dead_letters_new(p->options.dead_letter, &p->options.source, err);
+    if (!p->dead_letters) return false;
+  }
   p->team = team_new(p->worker_count, err);
   if (!p->team) return false;
   for (unsigned i = 0; i < p->worker_count; i++)
@@ -261,8 +272,10 @@ void pipeline_free(struct pipeline *p) {
     join_free(worker->join);
     classify_context_free(worker->classify);
     aggregator_free(worker->aggregator);
+    unparsed_deinit(&worker->unparsed);
   }
   pipeline_commit_deinit(p);
+  dead_letters_free(p->dead_letters);
   source_free(p->source);
   classifier_free(p->classifier);
   store_close(p->store);

@@ -21,7 +21,8 @@ struct pipeline_options {
   int64_t flush_interval_us;
   struct source_options source; /* names, follow, until_end, Kafka properties; the rest is filled in */
   struct join_options join;
-  bool show_progress; /* a line on stderr, rewritten in place */
+  const char *dead_letter; /* target of unparsed lines (dead_letters_new), or NULL */
+  bool show_progress;      /* a line on stderr, rewritten in place */
 };
 
 /* What a run did, for its last words. */
@@ -31,6 +32,7 @@ struct pipeline_summary {
   struct classify_counts classify;
   uint64_t deliveries; /* counted into the store */
   uint64_t flushes;
+  uint64_t dead_letters; /* lines written to their target */
 };
 
 struct pipeline;

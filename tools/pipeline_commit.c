@@ -202,8 +202,19 @@ bool pipeline_finish_commit(struct pipeline *p, bool waits, struct error *err) {
   return is_good;
 }
 
+/* Lines that could not be parsed are where they are wanted before the positions move behind them. */
+static bool sync_dead_letters(struct pipeline *p, struct error *err) {
+  if (!p->dead_letters) return true;
+  for (unsigned i = 0; i < p->worker_count; i++) unparsed_flush(&p->workers[i].unparsed);
+  return dead_letters_sync(p->dead_letters, err);
+}
+
 bool pipeline_commit(struct pipeline *p, struct error *err) {
   if (!pipeline_finish_commit(p, true, err)) return false;
+  if (!sync_dead_letters(p, err)) {
+    p->is_commit_broken = true;
+    return false;
+  }
   size_t rows = 0;
   for (unsigned i = 0; i < p->worker_count; i++) {
     p->workers[i].pending = pending_segments_new();

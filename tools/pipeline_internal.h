@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "tools/pipeline.h"
 #include "tools/team.h"
+#include "tools/unparsed.h"
 
 /* Open messages copied one behind another: scope, key and state of each, with their lengths in `sizes`. */
 struct gathered {
@@ -22,6 +23,7 @@ struct worker {
   const char *chunk_begin, *chunk_end; /* its part of the batch */
   int64_t filled;                      /* bytes it read, or -1 */
   uint64_t deliveries;
+  struct unparsed unparsed;
   bool has_flushed_stage;
   /* Made by one commit after another: */
   struct pending_segments *pending;
@@ -47,6 +49,8 @@ struct pipeline {
   struct store *store;
   struct classifier *classifier;
   struct source *source;
+  struct dead_letters *dead_letters; /* NULL: none wanted */
+  struct sample_budget sample_budget;
   struct team *team;
   struct worker *workers;
   unsigned worker_count;

@@ -35,6 +35,8 @@ static const char HELP[] =
     "      --envelope NAME     what a shipper wrapped around the lines: auto (default; each line tells),\n"
     "                          plain, journald, syslog-ng, rsyslog, docker, vector, fluent-bit, filebeat,\n"
     "                          json (any with a message), cri\n"
+    "      --dead-letter TARGET  lines that cannot be parsed, one JSON object each: a file that is appended to,\n"
+    "                          or kafka://BROKERS/TOPIC\n"
     "  -X KEY=VALUE            any property of librdkafka; may be given often\n"
     "  -c, --config FILE       settings in YAML; options given here win\n"
     "      --check-config      read options and configuration, say what is wrong, do nothing\n"
@@ -57,11 +59,21 @@ static bool take_property(struct run_options *options, char *text) {
   return true;
 }
 
-enum { OPTION_ENVELOPE = 256, OPTION_FOLLOW, OPTION_UNTIL_END, OPTION_FLUSH, OPTION_ZONE, OPTION_CHECK, OPTION_NO_PROGRESS };
+enum {
+  OPTION_ENVELOPE = 256,
+  OPTION_DEAD_LETTER,
+  OPTION_FOLLOW,
+  OPTION_UNTIL_END,
+  OPTION_FLUSH,
+  OPTION_ZONE,
+  OPTION_CHECK,
+  OPTION_NO_PROGRESS
+};
 
 static const struct option LONG_OPTIONS[] = {{"store", required_argument, NULL, 's'},
                                              {"format", required_argument, NULL, 'f'},
                                              {"envelope", required_argument, NULL, OPTION_ENVELOPE},
+                                             {"dead-letter", required_argument, NULL, OPTION_DEAD_LETTER},
                                              {"follow", no_argument, NULL, OPTION_FOLLOW},
                                              {"until-end", no_argument, NULL, OPTION_UNTIL_END},
                                              {"threads", required_argument, NULL, 't'},
@@ -85,6 +97,7 @@ static int take_option(struct run_options *options, int option, char *value) {
     case 'v': options->is_verbose = true; break;
     case OPTION_ZONE: config->zone = value; break;
     case OPTION_ENVELOPE: config->envelope = value; break;
+    case OPTION_DEAD_LETTER: config->dead_letter = value; break;
     case OPTION_FOLLOW: config->follow = true; break;
     case OPTION_UNTIL_END: config->until_end = true; break;
     case OPTION_CHECK: options->is_check = true; break;
@@ -139,6 +152,7 @@ static int make_pipeline_options(const struct run_options *options, struct pipel
   const struct config *config = &options->config;
   *out = (struct pipeline_options){.store_dir = config->store ? config->store : "store",
                                    .threads = config->threads ? config->threads : default_threads(),
+                                   .dead_letter = config->dead_letter,
                                    .show_progress = !options->has_no_progress && !options->is_verbose};
   const char *format = config->format ? config->format : "postfix";
   out->format = format_find(slice_from_cstr(format));
@@ -176,11 +190,17 @@ static void log_summary(const struct pipeline_summary *summary, double elapsed_s
             "lines=%" PRIu64 " bytes=%" PRIu64 " delivery_lines=%" PRIu64 " info_lines=%" PRIu64 " noise_lines=%" PRIu64
             " unparsed_lines=%" PRIu64 " deliveries=%" PRIu64 " seconds=%.3f",
             lines->lines, lines->bytes, lines->delivery, lines->info, noise, unparsed, summary->deliveries, elapsed_s);
+  char kinds[1024];
+  for (unsigned i = 0, len = 0; i < NOISE_COUNT; i++)
+    len += (unsigned)snprintf(kinds + len, sizeof kinds - len, "%s%.*s=%" PRIu64, i ? " " : "", SLICE_ARG(noise_name(i)),
+                              lines->noise[i]);
+  log_event(LOG_INFO, "noise", "%s", kinds);
   if (unparsed) {
     log_event(LOG_WARNING, "unparsed", "header=%" PRIu64 " body=%" PRIu64 " time=%" PRIu64 " too_long=%" PRIu64,
               lines->unparsed[UNPARSED_HEADER], lines->unparsed[UNPARSED_BODY], lines->unparsed[UNPARSED_TIME],
               lines->unparsed[UNPARSED_TOO_LONG]);
   }
+  if (summary->dead_letters) log_event(LOG_INFO, "dead_letters", "lines=%" PRIu64, summary->dead_letters);
   if (lines->unwrapped) log_event(LOG_INFO, "unwrapped", "lines=%" PRIu64 " newlines=%" PRIu64, lines->unwrapped, lines->newlines);
   log_event(LOG_INFO, "joined", "open=%" PRIu64 " orphans=%" PRIu64 " forgotten_memory=%" PRIu64 " forgotten_age=%" PRIu64,
             summary->join.open, summary->join.orphans, summary->join.forgotten_memory, summary->join.forgotten_age);

@@ -48,6 +48,23 @@ START_TEST(end_of_a_message_ends_a_line_and_other_bytes_stay) {
 }
 END_TEST
 
+START_TEST(place_of_a_line_is_the_offset_of_its_message) {
+  struct fixture f;
+  struct batch batch;
+  setup(&f, 7, 7, 1);
+  ck_assert(add(&f, 7, SLICE("one")) && add(&f, 9, SLICE("two\nthree\n")) && add(&f, 10, SLICE_ABSENT) &&
+            add(&f, 12, SLICE("four")));
+  ck_assert_slice_eq(taken(&f, &batch), "one\ntwo\nthree\nfour\n");
+  static const uint64_t places[][2] = {{0, 7}, {4, 9}, {8, 9}, {14, 12}};
+  for (size_t i = 0; i < 4; i++) ck_assert_uint_eq(f.input->to_place(f.input->owner, batch.position + places[i][0]), places[i][1]);
+  ck_assert(add(&f, 20, SLICE("five")));
+  ck_assert_slice_eq(taken(&f, &batch), "five\n");
+  ck_assert_uint_eq(f.input->to_place(f.input->owner, batch.position), 20);
+  ck_assert_uint_eq(f.input->to_place(f.input->owner, 4), 7); /* of a batch before: its first */
+  teardown(&f);
+}
+END_TEST
+
 START_TEST(null_payloads_have_no_line_but_move_the_offset) {
   struct fixture f;
   struct batch batch;
@@ -166,8 +183,8 @@ START_TEST(message_larger_than_the_buffer_comes_whole_and_alone) {
 }
 END_TEST
 
-TEST_MAIN(end_of_a_message_ends_a_line_and_other_bytes_stay, null_payloads_have_no_line_but_move_the_offset,
-          replay_ends_at_committed_and_what_is_before_it_is_only_looked_back_at,
+TEST_MAIN(place_of_a_line_is_the_offset_of_its_message, end_of_a_message_ends_a_line_and_other_bytes_stay,
+          null_payloads_have_no_line_but_move_the_offset, replay_ends_at_committed_and_what_is_before_it_is_only_looked_back_at,
           messages_seen_before_and_behind_the_end_are_left_out, end_seen_behind_markers_of_a_transaction_is_the_end,
           times_more_than_a_day_apart_are_not_in_one_batch,
           place_in_a_batch_becomes_an_offset_not_behind_its_line_and_not_far_before_for_its_age,
