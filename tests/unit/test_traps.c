@@ -126,5 +126,29 @@ START_TEST(recipients_own_list_is_not_a_list_of_addresses_of_hosts) {
 }
 END_TEST
 
+/* Most mail is accepted: a rule about accepted mail whose telling word stands in every acceptance ("delivery") makes all of it slow. */
+START_TEST(usual_acceptances_are_not_even_looked_up) {
+  static const char *const REPLIES[] = {"250 2.0.0 OK  1700000000 q12-20020a05s7.94 - gsmtp",
+                                        "250 2.6.0 <1@mx.example.com> [InternalId=1234567] Queued mail for delivery",
+                                        "250 2.0.0 Ok: queued as 4bZxQ12kz9z4f",
+                                        "250 OK id=1qXyZa-0001Ab-2C",
+                                        "250 2.0.0 kAJ5x2 Message accepted for delivery",
+                                        "250 Mail OK queued as smtp5,DtGowABX",
+                                        "250 ok dirdel",
+                                        "250 2.1.5 Delivery OK",
+                                        "250 2.0.0 <a@example.com> gK7fBHvS1mT Saved"};
+  setup();
+  for (size_t i = 0; i < sizeof REPLIES / sizeof *REPLIES; i++) {
+    classify(STATUS_delivered, slice_from_cstr(REPLIES[i]));
+    ck_assert(verdict.cause == CAUSE_accepted);
+  }
+  struct classify_counts counts;
+  classify_read_counts(context, &counts);
+  ck_assert_uint_eq(counts.cache_hits + counts.scans, 0);
+  teardown();
+}
+END_TEST
+
 TEST_MAIN(every_trap_is_read_by_its_meaning, temporary_reply_that_became_final_keeps_its_cause,
-          list_that_could_not_be_asked_or_only_helps_is_not_named, recipients_own_list_is_not_a_list_of_addresses_of_hosts)
+          list_that_could_not_be_asked_or_only_helps_is_not_named, usual_acceptances_are_not_even_looked_up,
+          recipients_own_list_is_not_a_list_of_addresses_of_hosts)
