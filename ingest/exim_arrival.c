@@ -28,12 +28,12 @@ static void read_fields(struct exim_cursor *cursor, const char *p, struct arriva
     if (STARTS_WITH(p, end, "id=") || STARTS_WITH(p, end, "id*=")) { /* "*": the message had none, Exim made it */
       const char *value = p + (p[2] == '*' ? 4 : 3);
       p = exim_find_blank(cursor, value);
-      if (memchr(value, '"', (size_t)(p - value))) p = exim_address_end(value, end, ' ');
+      if (memchr(value, '"', (size_t)(p - value))) p = exim_address_end(value, end, cursor->limit, ' ');
       out->id = slice_between(value, p);
       return;
     }
     if (STARTS_WITH(p, end, "H=") && slice_is_absent(out->client_ip)) {
-      const char *behind = exim_read_client(p + 2, end, &out->client_host, &out->client_ip);
+      const char *behind = exim_read_client(p + 2, end, cursor->limit, &out->client_host, &out->client_ip);
       p = behind > p + 2 ? exim_find_blank(cursor, behind) : exim_find_blank(cursor, p);
     } else if (STARTS_WITH(p, end, "S=")) {
       const char *value = p + 2;
@@ -61,21 +61,18 @@ unsigned exim_read_arrival(const struct exim_line *line, const char *p) {
   struct exim_cursor cursor = exim_cursor_at(p, line->end, line->walk->limit);
   struct arrival arrival = {.size_bytes = U64_ABSENT};
   const char *behind = exim_find_blank(&cursor, p);
-  if (memchr(p, '"', (size_t)(behind - p))) behind = exim_address_end(p, line->end, ' ');
+  if (memchr(p, '"', (size_t)(behind - p))) behind = exim_address_end(p, line->end, cursor.limit, ' ');
   arrival.sender = behind - p == 2 && memcmp(p, "<>", 2) == 0 ? SLICE("") : slice_between(p, behind);
   if (p == behind || behind == line->end) return READ_UNPARSED + UNPARSED_BODY;
   read_fields(&cursor, behind + 1, &arrival);
-  struct line *item = line_walk_add(line->walk, line->host, line->id);
-  item->kind = LINE_CLIENT;
+  struct line *item = exim_add(line, LINE_CLIENT);
   item->client.host = arrival.client_host;
   item->client.ip = arrival.client_ip;
   if (arrival.id.len) {
-    item = line_walk_add(line->walk, line->host, line->id);
-    item->kind = LINE_MESSAGE_ID;
+    item = exim_add(line, LINE_MESSAGE_ID);
     item->message_id = bracketed(line->walk, arrival.id);
   }
-  item = line_walk_add(line->walk, line->host, line->id);
-  item->kind = LINE_SENDER;
+  item = exim_add(line, LINE_SENDER);
   item->sender.address = arrival.sender;
   item->sender.size_bytes = arrival.size_bytes;
   return READ_INFO;

@@ -23,6 +23,7 @@
 
 struct fields {
   struct slice sender, transport, host, ip, source_ip, confirmation;
+  bool is_confirmation_plain;
   int64_t queue_time_us;
   const char *message; /* behind the ": " that ends the fields of a failure; NULL: there is none */
 };
@@ -38,8 +39,8 @@ static bool is_behind_address(const char *p, const char *end) {
 }
 
 /* The "<first@b.example>" at `open`; its end, or NULL. */
-static const char *first_address_end(const char *open, const char *end) {
-  const char *close = exim_address_end(open + 1, end, '>');
+static const char *first_address_end(const char *open, const char *end, const char *limit) {
+  const char *close = exim_address_end(open + 1, end, limit, '>');
   return close < end && is_behind_address(close + 1, end) ? close : NULL;
 }
 
@@ -51,17 +52,18 @@ static const char *find_opening(const char *p, const char *close) {
 }
 
 /* A pipe, a file, a reply, :blackhole:, a local part: whatever stands before " <first>". Returns behind it; NULL when it is not there. */
-static const char *read_local(const char *p, const char *end, struct line *line) {
+static const char *read_local(const char *p, const char *end, const char *limit, struct line *line) {
   const char *close = p, *open = NULL;
   unsigned tries = 0; /* what only looks like the end is rare, unless somebody wants to keep us busy */
   for (; (close = memchr(close, '>', (size_t)(end - close))); close++) {
     if (!is_behind_address(close + 1, end)) continue;
     open = find_opening(p, close);
-    if (open && exim_address_end(open + 2, end, '>') == close) break;
+    if (open && exim_address_end(open + 2, end, limit, '>') == close) break;
     if (++tries == LOCAL_TRIES_MAX) return NULL;
   }
   if (!close) return NULL;
   line->delivery.recipient = slice_between(open + 2, close);
+  line->delivery.orig_recipient = SLICE_ABSENT;
   const char *parent = open > p && open[-1] == ')' ? memrchr(p, '(', (size_t)(open - p)) : NULL;
   if (parent && parent > p && parent[-1] == ' ') {
     struct slice parents = slice_between(parent + 1, open - 1);
@@ -72,13 +74,13 @@ static const char *read_local(const char *p, const char *end, struct line *line)
 }
 
 /* "c@d.example (second@b) <first@b.example>" from behind its first word; returns behind the address. */
-static const char *read_origin(const char *p, const char *end, struct line *line) {
+static const char *read_origin(const char *p, const char *end, const char *limit, struct line *line) {
   if (STARTS_WITH(p, end, " (")) {
-    const char *close = memmem(p, (size_t)(end - p), ") <", 3);
-    if (close) p = close + 1;
+    const char *close = exim_find_pair(p, end, limit, ')', ' ');
+    if (close && STARTS_WITH(close, end, ") <")) p = close + 1;
   }
   if (!STARTS_WITH(p, end, " <")) return p;
-  const char *close = first_address_end(p + 1, end);
+  const char *close = first_address_end(p + 1, end, limit);
   if (!close) return p;
   struct slice origin = slice_between(p + 2, close);
   if (slice_equal_nocase(origin, line->delivery.recipient)) /* the same, as it was given: Exim goes on in lower case */
@@ -88,23 +90,26 @@ static const char *read_origin(const char *p, const char *end, struct line *line
   return close + 1;
 }
 
-/* Returns behind the address at p; NULL when there is none. */
+/* Returns behind the address at p, with recipient and orig_recipient of line->delivery set; NULL when there is none. */
 static const char *read_address(struct exim_cursor *cursor, const char *p, struct line *line) {
   const char *end = cursor->end, *behind = exim_find_blank(cursor, p);
   if (behind == p) return NULL;
-  bool is_local = *p == '|' || *p == '/' || *p == '>' || *p == ':' || !memchr(p, '@', (size_t)(behind - p));
-  if (memchr(p, '"', (size_t)(behind - p)) && *p != '|') {
-    behind = exim_address_end(p, end, ' ');
-    is_local = !memchr(p, '@', (size_t)(behind - p));
+  struct block block = block_load_until(p, cursor->limit);
+  uint64_t inside = bits_below((size_t)(behind - p));
+  bool has_domain = block_find(block, '@') & inside, has_quote = block_find(block, '"') & inside;
+  line->delivery.orig_recipient = SLICE_ABSENT;
+  if (__builtin_expect(has_quote || (!has_domain && behind - p > BLOCK_BYTES), 0)) {
+    if (*p != '|') behind = exim_address_end(p, end, cursor->limit, ' ');
+    has_domain = memchr(p, '@', (size_t)(behind - p)) != NULL;
   }
-  if (!is_local) {
+  if (has_domain && *p != '|' && *p != '/' && *p != '>' && *p != ':') {
     if (behind[-1] == ':' && behind - p > 1) behind--; /* "** c@d: text" */
     line->delivery.recipient = slice_between(p, behind);
-    const char *found = read_origin(behind, end, line);
+    const char *found = read_origin(behind, end, cursor->limit, line);
     if (is_behind_address(found, end)) return found;
   }
   /* A quoted local part, too, is logged without its quotes: a b@c.example <"a b"@c.example>. */
-  const char *found = read_local(p, end, line);
+  const char *found = read_local(p, end, cursor->limit, line);
   if (found) return found;
   line->delivery.recipient = slice_between(p, behind);
   return behind;
@@ -118,8 +123,19 @@ static const char *read_host(struct exim_cursor *cursor, const char *p, struct f
   out->host = slice_between(p, blank);
   if (STARTS_WITH(address, end, " DS [")) address += 3;
   if (!STARTS_WITH(address, end, " [")) return blank;
-  const char *behind = exim_read_bracketed_ip(address + 1, end, &out->ip);
+  const char *behind = exim_read_bracketed_ip(address + 1, end, cursor->limit, &out->ip);
   return behind ? behind : blank;
+}
+
+/* What stands in quotes, from behind the opening one; returns behind the closing one. `is_plain`: there are no escapes in it. */
+static const char *read_quoted(const struct exim_cursor *cursor, const char *p, struct slice *text, bool *is_plain) {
+  const char *end = cursor->end;
+  struct block block = block_load_until(p, cursor->limit);
+  uint64_t quotes = block_find(block, '"') & bits_below((size_t)(end - p)), before = (quotes - 1) & ~quotes;
+  *is_plain = quotes && !(block_find(block, '\\') & before);
+  const char *behind = *is_plain ? p + bits_first(quotes) + 1 : exim_quoted_end(p, end);
+  *text = slice_between(p, behind > p && behind[-1] == '"' ? behind - 1 : behind);
+  return behind;
 }
 
 /* The value of the field whose name is [name, p), "=" excluded; returns behind it. */
@@ -127,16 +143,15 @@ static const char *read_field(struct exim_cursor *cursor, const char *name, cons
   const char *value = p + 1, *behind = value;
   if (p - name == 1 && *name == 'H') return read_host(cursor, value, out);
   if (p - name == 1 && *name == 'C' && value < cursor->end && *value == '"') {
-    behind = exim_quoted_end(value + 1, cursor->end);
-    out->confirmation = slice_between(value + 1, behind > value + 1 && behind[-1] == '"' ? behind - 1 : behind);
+    behind = read_quoted(cursor, value + 1, &out->confirmation, &out->is_confirmation_plain);
     return exim_find_blank(cursor, behind);
   }
   if (p - name == 1 && *name == 'I') {
-    behind = exim_read_bracketed_ip(value, cursor->end, &out->source_ip);
+    behind = exim_read_bracketed_ip(value, cursor->end, cursor->limit, &out->source_ip);
     return behind ? behind : exim_find_blank(cursor, value);
   }
   if (p - name == 1 && *name == 'F' && value < cursor->end && *value == '<') {
-    behind = exim_address_end(value, cursor->end, '>');
+    behind = exim_address_end(value, cursor->end, cursor->limit, '>');
     out->sender = slice_between(value + 1, behind);
     return exim_find_blank(cursor, behind);
   }
@@ -148,29 +163,34 @@ static const char *read_field(struct exim_cursor *cursor, const char *name, cons
   return behind;
 }
 
-/* Fields from p on (at a blank or at the ':' that ends them). With `has_message` they end at ": ". */
-static void read_fields(struct exim_cursor *cursor, const char *p, bool has_message, struct fields *out) {
+/* What ends the fields of a line. */
+enum fields_end { FIELDS_LINE, FIELDS_MESSAGE, FIELDS_DEFER };
+
+/* Fields from p on (at a blank or at the ':' that ends them), up to the end of the line, the ": " of a message, or " defer (". Returns
+ * where they end. */
+static const char *read_fields(struct exim_cursor *cursor, const char *p, enum fields_end fields_end, struct fields *out) {
   const char *end = cursor->end;
   while (p < end) {
-    if (has_message && STARTS_WITH(p, end, ": ")) {
+    if (fields_end == FIELDS_MESSAGE && STARTS_WITH(p, end, ": ")) {
       out->message = p + 2;
-      return;
+      return p;
     }
+    if (fields_end == FIELDS_DEFER && STARTS_WITH(p, end, " defer (")) return p;
     const char *name = *p == ' ' ? p + 1 : p, *at = exim_name_end(name, end);
     if (at > name && at < end && *at == '=')
       p = read_field(cursor, name, at, out);
     else
       p = exim_find_blank(cursor, at + (at == p));
-    if (has_message && p > name && p[-1] == ':' && p < end) p--;
+    if (fields_end == FIELDS_MESSAGE && p > name && p[-1] == ':' && p < end) p--;
   }
+  return end;
 }
 
 /* ---- the lines -------------------------------------------------------------------------------------------------------------- */
 
 /* With sender_on_delivery, the sender stands in the line: for a message whose beginning was not seen, or is still to come (">>"). */
 static void add_sender(const struct exim_line *line, struct slice sender) {
-  struct line *item = line_walk_add(line->walk, line->host, line->id);
-  item->kind = LINE_SENDER;
+  struct line *item = exim_add(line, LINE_SENDER);
   item->sender.address = sender;
   item->sender.size_bytes = U64_ABSENT;
 }
@@ -178,8 +198,7 @@ static void add_sender(const struct exim_line *line, struct slice sender) {
 static struct line *add_delivery(const struct exim_line *line, const struct fields *fields, const struct line *address,
                                  enum status status) {
   if (!slice_is_absent(fields->sender)) add_sender(line, fields->sender);
-  struct line *item = line_walk_add(line->walk, line->host, line->id);
-  item->kind = LINE_DELIVERY;
+  struct line *item = exim_add(line, LINE_DELIVERY);
   item->service = fields->transport;
   item->delivery.recipient = address->delivery.recipient;
   item->delivery.orig_recipient = address->delivery.orig_recipient;
@@ -195,14 +214,14 @@ unsigned exim_read_delivered(const struct exim_line *line, const char *p) {
   struct exim_cursor cursor = exim_cursor_at(p, line->end, line->walk->limit);
   struct fields fields = {.queue_time_us = DELAY_ABSENT};
   struct line address;
-  address.delivery.orig_recipient = SLICE_ABSENT;
   p = read_address(&cursor, p, &address);
   if (!p) return READ_UNPARSED + UNPARSED_BODY;
-  read_fields(&cursor, p, false, &fields);
+  read_fields(&cursor, p, FIELDS_LINE, &fields);
   if (slice_starts_with(fields.transport, SLICE("**"))) fields.transport = SLICE_ABSENT; /* "**bypassed**": to /dev/null */
   if (slice_is_absent(fields.host)) fields.host = fields.transport;
   struct line *item = add_delivery(line, &fields, &address, STATUS_delivered);
-  if (!slice_is_absent(fields.confirmation)) exim_read_confirmation(line->walk, fields.confirmation, item);
+  if (!slice_is_absent(fields.confirmation))
+    exim_read_confirmation(line->walk, fields.confirmation, fields.is_confirmation_plain, item);
   return READ_DELIVERY;
 }
 
@@ -230,29 +249,26 @@ static struct slice read_reason(struct exim_cursor *cursor, const char *p, struc
   struct slice error = SLICE_ABSENT;
   if (STARTS_WITH(p, end, ": ")) {
     error = slice_between(p + 2, end);
-    size_t host = slice_find(error, SLICE(" H=")), colon = slice_find(error, SLICE(": "));
-    if (host == error.len || colon < host) return without_deliver_time(error);
-    p = error.ptr + host;
-    error.len = host;
+    const char *colon = exim_find_pair(error.ptr, end, cursor->limit, ':', ' ');
+    p = exim_find_pair(error.ptr, colon ? colon : end, cursor->limit, ' ', 'H');
+    if (!p || !STARTS_WITH(p, end, " H=")) return without_deliver_time(error);
+    error = slice_between(error.ptr, p);
   }
-  read_fields(cursor, p, true, fields);
+  read_fields(cursor, p, FIELDS_MESSAGE, fields);
   return fields->message ? slice_between(fields->message, end) : error;
 }
 
 unsigned exim_read_deferred(const struct exim_line *line, const char *p) {
-  struct exim_cursor cursor = exim_cursor_at(p, line->end, line->walk->limit), before = cursor;
-  struct fields fields = {.queue_time_us = DELAY_ABSENT}, reason_fields = fields;
+  struct exim_cursor cursor = exim_cursor_at(p, line->end, line->walk->limit);
+  struct fields fields = {.queue_time_us = DELAY_ABSENT};
   struct line address;
   int number;
-  address.delivery.orig_recipient = SLICE_ABSENT;
-  const char *behind = read_address(&cursor, p, &address);
-  before.end = behind ? memmem(behind, (size_t)(line->end - behind), " defer (", 8) : NULL;
-  if (!before.end || !read_errno(before.end + 7, line->end, &number, &p)) return READ_UNPARSED + UNPARSED_BODY;
-  read_fields(&before, behind, false, &fields);
-  struct slice reason = read_reason(&cursor, p, &reason_fields);
-  reason_fields.transport = fields.transport;
-  reason_fields.sender = fields.sender;
-  struct line *item = add_delivery(line, &reason_fields, &address, STATUS_deferred);
+  p = read_address(&cursor, p, &address);
+  if (!p) return READ_UNPARSED + UNPARSED_BODY;
+  p = read_fields(&cursor, p, FIELDS_DEFER, &fields);
+  if (p == line->end || !read_errno(p + 7, line->end, &number, &p)) return READ_UNPARSED + UNPARSED_BODY;
+  struct slice reason = read_reason(&cursor, p, &fields);
+  struct line *item = add_delivery(line, &fields, &address, STATUS_deferred);
   item->delivery.is_put_off = number <= ERRNO_RETRY_BASE;
   exim_read_message(line->walk, reason, item);
   return READ_DELIVERY;
@@ -270,10 +286,9 @@ unsigned exim_read_failed(const struct exim_line *line, const char *p) {
   struct exim_cursor cursor = exim_cursor_at(p, line->end, line->walk->limit);
   struct fields fields = {.queue_time_us = DELAY_ABSENT};
   struct line address;
-  address.delivery.orig_recipient = SLICE_ABSENT;
   p = read_address(&cursor, p, &address);
   if (!p) return READ_UNPARSED + UNPARSED_BODY;
-  read_fields(&cursor, p, true, &fields);
+  read_fields(&cursor, p, FIELDS_MESSAGE, &fields);
   struct slice text = fields.message ? without_deliver_time(slice_between(fields.message, line->end)) : SLICE_ABSENT;
   struct line *item = add_delivery(line, &fields, &address, is_giving_up(text) ? STATUS_expired : STATUS_bounced);
   exim_read_message(line->walk, text, item);

@@ -1,7 +1,7 @@
 /* Addresses, hosts and fields as Exim writes them. See exim_internal.h. */
 #include "ingest/exim_internal.h"
 
-const char *exim_address_end(const char *p, const char *end, char stop) {
+const char *exim_address_end_slow(const char *p, const char *end, char stop) {
   bool is_quoted = false;
   const char *first = NULL;
   for (const char *at = p; at < end; at++) {
@@ -30,52 +30,44 @@ const char *exim_quoted_end(const char *p, const char *end) {
 
 const char *exim_skip_value(struct exim_cursor *cursor, const char *p) {
   if (p < cursor->end && *p == '"') return exim_find_blank(cursor, exim_quoted_end(p + 1, cursor->end));
-  if (p < cursor->end && *p == '<') return exim_find_blank(cursor, exim_address_end(p, cursor->end, '>'));
+  if (p < cursor->end && *p == '<') return exim_find_blank(cursor, exim_address_end(p, cursor->end, cursor->limit, '>'));
   return exim_find_blank(cursor, p);
 }
 
-static bool is_ip(const char *p, const char *end) {
-  bool has_separator = false;
-  if (end - p < 2 || end - p > 45) return false;
-  for (; p < end; p++) {
-    char lower = (char)(*p | 0x20);
-    if (*p == '.' || *p == ':')
-      has_separator = true;
-    else if (!ascii_is_digit(*p) && (lower < 'a' || lower > 'f'))
-      return false;
-  }
-  return has_separator;
-}
-
-const char *exim_read_bracketed_ip(const char *p, const char *end, struct slice *ip) {
+const char *exim_read_bracketed_ip(const char *p, const char *end, const char *limit, struct slice *ip) {
   if (p >= end || *p != '[') return NULL;
-  const char *close = memchr(p, ']', (size_t)(end - p < 64 ? end - p : 64));
-  if (!close || !is_ip(p + 1, close)) return NULL;
-  *ip = slice_between(p + 1, close);
-  p = close + 1;
+  struct block block = block_load_until(++p, limit);
+  uint64_t closes = block_find(block, ']') & bits_below((size_t)(end - p)), between = (closes - 1) & ~closes;
+  uint64_t separators = block_find(block, '.') | block_find(block, ':');
+  uint64_t good =
+      separators | block_find_between(block, '0', '9') | block_find_between(block, 'a', 'f') | block_find_between(block, 'A', 'F');
+  if (!closes || !(between & separators) || (between & ~good)) return NULL;
+  unsigned len = bits_first(closes);
+  *ip = slice_of(p, len);
+  p += len + 1;
   if (end - p >= 2 && *p == ':' && ascii_is_digit(p[1]))
     for (p++; p < end && ascii_is_digit(*p);) p++;
   return p;
 }
 
-const char *exim_read_client(const char *p, const char *end, struct slice *name, struct slice *ip) {
+const char *exim_read_client(const char *p, const char *end, const char *limit, struct slice *name, struct slice *ip) {
   const char *begin = p;
   *name = *ip = SLICE_ABSENT;
   if (p < end && *p != '(' && *p != '[') {
-    const char *blank = memchr(p, ' ', (size_t)(end - p));
-    if (!blank) return begin;
+    const char *blank = scan_find(p, end, limit, ' ');
+    if (blank == end) return begin;
     *name = slice_between(p, blank);
     p = blank + 1;
   }
   if (p < end && *p == '(') { /* what is inside is a stranger's, but an address in brackets ends it */
-    while ((p = memmem(p, (size_t)(end - p), ") [", 3))) {
-      const char *behind = exim_read_bracketed_ip(p + 2, end, ip);
+    while ((p = exim_find_pair(p, end, limit, ')', ' '))) {
+      const char *behind = exim_read_bracketed_ip(p + 2, end, limit, ip);
       if (behind && (behind == end || *behind == ' ' || *behind == ':')) return behind;
       p++;
     }
     return begin;
   }
-  const char *behind = exim_read_bracketed_ip(p, end, ip);
+  const char *behind = exim_read_bracketed_ip(p, end, limit, ip);
   return behind ? behind : begin;
 }
 

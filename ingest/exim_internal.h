@@ -1,23 +1,92 @@
 /* What the files of the Exim format share.
  *
- *   exim.c            the format: stamp, host and message id of a line, and which kind it is
+ *   exim.c            the format: which of the three builds of the others this processor gets
+ *   exim_lines.c      stamp, host and message id of a line, and which kind it is
  *   exim_fields.c     addresses, hosts and fields (H=, T=, C="...") as Exim writes them
  *   exim_arrival.c    "<=": the message's beginning
  *   exim_delivery.c   "=>", "->", ">>", "**", "==": what became of a recipient
  *   exim_message.c    what was said: the text of a failure, the confirmation of a delivery
  *   exim_reject.c     refusals by our own server
- *   exim_noise.c      which kind of noise a line is */
+ *   exim_noise.c      which kind of noise a line is
+ *
+ * All but exim.c are compiled three times, for x86-64-v2, -v3 and -v4; EXIM_LEVEL names the build and its functions. */
 #ifndef INGEST_EXIM_INTERNAL_H
 #define INGEST_EXIM_INTERNAL_H
 
 #include "ingest/line_walk.h"
 
+#ifndef EXIM_LEVEL
+#define EXIM_LEVEL v2
+#endif
+#define EXIM_JOIN_2(name, level) name##_##level
+#define EXIM_JOIN(name, level) EXIM_JOIN_2(name, level)
+#define EXIM_BUILD(name) EXIM_JOIN(name, EXIM_LEVEL)
+#define exim_address_end_slow EXIM_BUILD(exim_address_end_slow)
+#define exim_quoted_end EXIM_BUILD(exim_quoted_end)
+#define exim_skip_value EXIM_BUILD(exim_skip_value)
+#define exim_read_client EXIM_BUILD(exim_read_client)
+#define exim_read_bracketed_ip EXIM_BUILD(exim_read_bracketed_ip)
+#define exim_read_interval EXIM_BUILD(exim_read_interval)
+#define exim_read_line EXIM_BUILD(exim_read_line)
+#define exim_read_arrival EXIM_BUILD(exim_read_arrival)
+#define exim_read_delivered EXIM_BUILD(exim_read_delivered)
+#define exim_read_deferred EXIM_BUILD(exim_read_deferred)
+#define exim_read_failed EXIM_BUILD(exim_read_failed)
+#define exim_read_other EXIM_BUILD(exim_read_other)
+#define exim_noise EXIM_BUILD(exim_noise)
+#define exim_read_message EXIM_BUILD(exim_read_message)
+#define exim_read_confirmation EXIM_BUILD(exim_read_confirmation)
+#define exim_decoded EXIM_BUILD(exim_decoded)
+#define exim_read_codes EXIM_BUILD(exim_read_codes)
+
+/* The line_reader of each build; exim_read_line is that of the build being compiled. */
+unsigned exim_read_line_v2(struct line_walk *walk, const char *p, const char *end);
+unsigned exim_read_line_v3(struct line_walk *walk, const char *p, const char *end);
+unsigned exim_read_line_v4(struct line_walk *walk, const char *p, const char *end);
+
 /* A line that has been read up to its text. */
 struct exim_line {
   struct line_walk *walk;
   struct slice host, id; /* absent: a log of its own names no host; the line is of no message */
+  uint64_t key;          /* line_key(host, id), when there is an id */
   const char *text, *end;
 };
+
+/* An item for what the line says. */
+static inline struct line *exim_add(const struct exim_line *line, enum line_kind kind) {
+  struct line *item = slice_is_absent(line->id) ? line_walk_add(line->walk, line->host, line->id)
+                                                : line_walk_add_keyed(line->walk, line->key, line->host, line->id);
+  item->kind = kind;
+  return item;
+}
+
+/* ---- the front of a line -------------------------------------------------------------------------------------------------- */
+
+/* Behind "[4711] ". */
+static inline const char *exim_skip_pid(const char *p, const char *end) {
+  if (p == end || *p != '[') return p;
+  const char *at = p + 1;
+  while (at < end && ascii_is_digit(*at)) at++;
+  return at > p + 1 && STARTS_WITH(at, end, "] ") ? at + 2 : p;
+}
+
+/* Letters, digits and '-'. 16 bytes at p may be read. */
+static inline unsigned exim_find_other_than_id(const char *p) {
+  __m128i bytes = _mm_loadu_si128((const __m128i *)p);
+  __m128i letter = _mm_sub_epi8(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+  __m128i digit = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+  __m128i is_good = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter),
+                                 _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit));
+  is_good = _mm_or_si128(is_good, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')));
+  return ~(unsigned)_mm_movemask_epi8(is_good) & 0xffff;
+}
+
+/* The length of the message id at p: 16, or 23 since Exim 4.97; 0 when there is none. */
+static inline size_t exim_id_length(const char *p, const char *end) {
+  if (end - p < 17 || p[6] != '-' || exim_find_other_than_id(p)) return 0;
+  if (p[13] == '-' && p[16] == ' ') return 16;
+  return end - p >= 24 && p[18] == '-' && p[23] == ' ' && !exim_find_other_than_id(p + 7) ? 23 : 0;
+}
 
 /* ---- exim_fields.c ---------------------------------------------------------------------------------------------------------- */
 
@@ -49,8 +118,27 @@ static inline const char *exim_find_blank(struct exim_cursor *cursor, const char
   return cursor->end;
 }
 
+/* The first place in [p, end) of two bytes, one behind the other; NULL: there is none. */
+static inline const char *exim_find_pair(const char *p, const char *end, const char *limit, char first, char second) {
+  for (; end - p > 1; p += BLOCK_BYTES - 1) {
+    struct block block = block_load_until(p, limit);
+    uint64_t found = block_find(block, first) & block_find(block, second) >> 1 & bits_below((size_t)(end - p) - 1);
+    if (found) return p + bits_first(found);
+  }
+  return NULL;
+}
+
+/* As exim_address_end, for addresses with quotes. */
+const char *exim_address_end_slow(const char *p, const char *end, char stop);
+
 /* Behind an address at p: the first `stop` outside of quotes ("..." with \ as in RFC 5321), or end. If quotes do not end they are none. */
-const char *exim_address_end(const char *p, const char *end, char stop);
+static inline const char *exim_address_end(const char *p, const char *end, const char *limit, char stop) {
+  struct block block = block_load_until(p, limit);
+  uint64_t inside = p < end ? bits_below((size_t)(end - p)) : 0, stops = block_find(block, stop) & inside;
+  uint64_t before = (stops - 1) & ~stops;
+  if (__builtin_expect(!stops || (block_find(block, '"') & before), 0)) return exim_address_end_slow(p, end, stop);
+  return p + bits_first(stops);
+}
 
 /* Behind the closing quote of a text whose first byte is at p, behind its opening quote; end when it does not close. */
 const char *exim_quoted_end(const char *p, const char *end);
@@ -66,10 +154,10 @@ const char *exim_skip_value(struct exim_cursor *cursor, const char *p);
 
 /* A client as its H= says: "name (helo) [ip]:port", of which only the address is always there. `name` is what its address resolved to: what
  * it only said of itself, in parentheses, is not it. Returns behind it; p itself when it is no client. */
-const char *exim_read_client(const char *p, const char *end, struct slice *name, struct slice *ip);
+const char *exim_read_client(const char *p, const char *end, const char *limit, struct slice *name, struct slice *ip);
 
-/* "[address]" at p, with or without ":port" behind it, which is skipped. NULL when it is none. */
-const char *exim_read_bracketed_ip(const char *p, const char *end, struct slice *ip);
+/* "[address]" at p, with or without ":port" behind it, which is skipped. Returns behind it; NULL when it is none. */
+const char *exim_read_bracketed_ip(const char *p, const char *end, const char *limit, struct slice *ip);
 
 /* "3m4s", "0.123s", "1d2h" as microseconds; DELAY_ABSENT when it is no such time. */
 int64_t exim_read_interval(const char *p, const char *end);
@@ -92,8 +180,8 @@ enum noise exim_noise(const struct exim_line *line);
  * text tells them. */
 void exim_read_message(struct line_walk *walk, struct slice text, struct line *delivery);
 
-/* The confirmation of "=>", as it stands between its quotes: reply, smtp_code and dsn. */
-void exim_read_confirmation(struct line_walk *walk, struct slice text, struct line *delivery);
+/* The confirmation of "=>", as it stands between its quotes (`is_plain`: without a backslash): reply, smtp_code and dsn. */
+void exim_read_confirmation(struct line_walk *walk, struct slice text, bool is_plain, struct line *delivery);
 
 /* The text as it was before Exim made it printable. */
 struct slice exim_decoded(struct line_walk *walk, struct slice text);

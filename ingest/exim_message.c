@@ -58,9 +58,10 @@ static bool is_code(const char *p, const char *end) {
 }
 
 uint16_t exim_read_codes(struct slice text, struct slice *dsn) {
-  const char *p = text.ptr, *end = p + text.len;
   *dsn = SLICE_ABSENT;
-  if (!text.len || !is_code(p, end) || (text.len > 3 && p[3] != ' ' && p[3] != '-')) return 0;
+  if (!text.len) return 0;
+  const char *p = text.ptr, *end = p + text.len;
+  if (!is_code(p, end) || (text.len > 3 && p[3] != ' ' && p[3] != '-')) return 0;
   uint16_t code = (uint16_t)((p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0'));
   if (text.len < 9 || p[4] != p[0] || p[5] != '.') return code;
   const char *begin = p + 4;
@@ -110,8 +111,8 @@ struct slice exim_decoded(struct line_walk *walk, struct slice text) {
   return slice_of(room, decode(text.ptr, text.ptr + text.len, room));
 }
 
-void exim_read_confirmation(struct line_walk *walk, struct slice text, struct line *delivery) {
-  if (text.len && memchr(text.ptr, '\\', text.len)) {
+void exim_read_confirmation(struct line_walk *walk, struct slice text, bool is_plain, struct line *delivery) {
+  if (!is_plain && text.len) {
     char *room = line_walk_room(walk, text.len);
     size_t len = unquote(text.ptr, text.ptr + text.len, room);
     text = slice_of(room, decode(room, room + len, room));
@@ -123,22 +124,19 @@ void exim_read_confirmation(struct line_walk *walk, struct slice text, struct li
 /* ---- failures --------------------------------------------------------------------------------------------------------------- */
 
 /* Behind the command at the front of the text: "RCPT TO:<c@d>", "MAIL FROM:<a@b> SIZE=9", "EHLO us.example", ended by ": ". */
-static struct slice skip_command(struct slice text) {
-  const char *p = text.ptr, *end = p + text.len, *colon = memmem(p, text.len, ": ", 2);
-  const char *open = memchr(p, '<', text.len);
-  if (open && colon && open < colon) {
-    p = exim_address_end(open, end, '>');
-    colon = memmem(p, (size_t)(end - p), ": ", 2);
-  }
+static struct slice skip_command(struct slice text, const char *limit) {
+  const char *p = text.ptr, *end = p + text.len, *open = scan_find(p, end, limit, '<');
+  const char *colon = exim_find_pair(p, end, limit, ':', ' ');
+  if (colon && open < colon) colon = exim_find_pair(exim_address_end(open, end, limit, '>'), end, limit, ':', ' ');
   return colon ? slice_between(colon + 2, end) : SLICE_ABSENT;
 }
 
 /* "host mx.d [192.0.2.9]: " before the reply, as old versions have it. */
-static struct slice skip_peer(struct slice reply, struct line *delivery) {
+static struct slice skip_peer(struct slice reply, const char *limit, struct line *delivery) {
   if (!slice_starts_with(reply, SLICE("host "))) return reply;
   const char *p = reply.ptr + 5, *end = reply.ptr + reply.len, *blank = memchr(p, ' ', (size_t)(end - p));
   struct slice ip;
-  const char *behind = blank ? exim_read_bracketed_ip(blank + 1, end, &ip) : NULL;
+  const char *behind = blank ? exim_read_bracketed_ip(blank + 1, end, limit, &ip) : NULL;
   if (!behind || !STARTS_WITH(behind, end, ": ")) return reply;
   if (slice_is_absent(delivery->delivery.relay_ip)) {
     delivery->delivery.relay_host = slice_between(p, blank);
@@ -166,7 +164,7 @@ void exim_read_message(struct line_walk *walk, struct slice text, struct line *d
     bool is_lmtp_data = openings[i].text.ptr[0] == 'L' && slice_starts_with(command, SLICE("DATA: "));
     delivery->delivery.stage = is_lmtp_data ? SLICE("END-OF-MESSAGE") : stage_of(command);
     if (!openings[i].is_reply) return;
-    struct slice reply = skip_peer(skip_command(command), delivery);
+    struct slice reply = skip_peer(skip_command(command, walk->limit), walk->limit, delivery);
     if (!reply.len) return;
     delivery->delivery.reply = exim_decoded(walk, reply);
     delivery->delivery.smtp_code = exim_read_codes(delivery->delivery.reply, &delivery->delivery.dsn);

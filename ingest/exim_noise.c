@@ -38,7 +38,7 @@ enum noise exim_noise(const struct exim_line *line) {
   if (slice_starts_with(text, SLICE("H="))) return noise_of_host(line);
   for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
     if (slice_starts_with(text, beginnings[i].beginning)) return beginnings[i].noise;
-  if (slice_find(text, SLICE(" authenticator failed for ")) < text.len) return NOISE_connection;
   /* Of a message: frozen, unfrozen, its spool file locked, ... */
-  return slice_is_absent(line->id) ? NOISE_warning : NOISE_bookkeeping;
+  if (!slice_is_absent(line->id)) return NOISE_bookkeeping;
+  return slice_find(text, SLICE(" authenticator failed for ")) < text.len ? NOISE_connection : NOISE_warning;
 }

@@ -50,10 +50,10 @@ static const char *read_fields(struct exim_cursor *cursor, const char *p, struct
     if (*at != '=') return p;
     const char *behind = NULL;
     if (at - p == 1 && *p == 'H') {
-      behind = exim_read_client(at + 1, end, &out->client_host, &out->client_ip);
+      behind = exim_read_client(at + 1, end, cursor->limit, &out->client_host, &out->client_ip);
       if (behind == at + 1) behind = NULL;
     } else if (at - p == 1 && *p == 'F' && at + 1 < end && at[1] == '<') {
-      behind = exim_address_end(at + 1, end, '>');
+      behind = exim_address_end(at + 1, end, cursor->limit, '>');
       out->sender = slice_between(at + 2, behind);
     }
     p = behind ? exim_find_blank(cursor, behind) : exim_skip_value(cursor, at + 1);
@@ -63,22 +63,23 @@ static const char *read_fields(struct exim_cursor *cursor, const char *p, struct
 }
 
 /* Behind "rejected " (p). */
-static bool read_command(const char *p, const char *end, struct refusal *out) {
+static bool read_command(const struct exim_cursor *cursor, const char *p, struct refusal *out) {
+  const char *end = cursor->end;
   struct slice text = slice_between(p, end);
   for (size_t i = 0; i < sizeof stages / sizeof *stages && slice_is_absent(out->stage); i++)
     if (slice_starts_with(text, stages[i].text)) out->stage = stages[i].stage;
   if (slice_is_absent(out->stage)) return false;
-  const char *open = memchr(p, '<', text.len), *colon = memmem(p, text.len, ": ", 2);
+  const char *open = memchr(p, '<', text.len), *colon = exim_find_pair(p, end, cursor->limit, ':', ' ');
   bool is_rcpt = STARTS_WITH(p, end, "RCPT "), is_sender = STARTS_WITH(p, end, "MAIL ") || STARTS_WITH(p, end, "from <");
   if ((is_rcpt || is_sender) && open && (!colon || open < colon)) {
-    const char *close = exim_address_end(open + 1, end, '>');
+    const char *close = exim_address_end(open + 1, end, cursor->limit, '>');
     *(is_rcpt ? &out->recipient : &out->sender) = slice_between(open + 1, close);
     p = close;
     if (STARTS_WITH(p, end, "> H=")) { /* "from <a@b> H=...: text" */
-      const char *behind = exim_read_client(p + 4, end, &out->client_host, &out->client_ip);
+      const char *behind = exim_read_client(p + 4, end, cursor->limit, &out->client_host, &out->client_ip);
       if (behind > p + 4) p = behind;
     }
-    colon = memmem(p, (size_t)(end - p), ": ", 2);
+    colon = exim_find_pair(p, end, cursor->limit, ':', ' ');
   }
   if (colon) out->reply = slice_between(colon + 2, end);
   return true;
@@ -89,7 +90,7 @@ static bool read_unqualified(struct exim_cursor *cursor, const char *p, struct r
   const char *end = cursor->end;
   bool is_recipient = STARTS_WITH(p, end, "recipient rejected: <");
   if (!is_recipient && !STARTS_WITH(p, end, "sender rejected: <")) return false;
-  const char *open = p + (is_recipient ? 20 : 17), *close = exim_address_end(open + 1, end, '>');
+  const char *open = p + (is_recipient ? 20 : 17), *close = exim_address_end(open + 1, end, cursor->limit, '>');
   *(is_recipient ? &out->recipient : &out->sender) = slice_between(open + 1, close);
   out->stage = is_recipient ? SLICE("RCPT") : SLICE("MAIL");
   out->reply = is_recipient ? SLICE("unqualified recipient rejected") : SLICE("unqualified sender rejected");
@@ -103,14 +104,13 @@ static bool read_refusal(const struct exim_line *line, struct refusal *out) {
   if (STARTS_WITH(line->text, end, "unqualified ")) return read_unqualified(&cursor, line->text + 12, out);
   p = read_fields(&cursor, line->text, out);
   if (STARTS_WITH(p, end, "temporarily ")) p += 12;
-  return STARTS_WITH(p, end, "rejected ") && read_command(p + 9, end, out);
+  return STARTS_WITH(p, end, "rejected ") && read_command(&cursor, p + 9, out);
 }
 
 unsigned exim_read_other(const struct exim_line *line) {
   struct refusal refusal = {0};
   if (!read_refusal(line, &refusal)) return READ_NOISE + exim_noise(line);
-  struct line *item = line_walk_add(line->walk, line->host, line->id);
-  item->kind = LINE_REJECT;
+  struct line *item = exim_add(line, LINE_REJECT);
   item->reject.sender = refusal.sender;
   item->reject.recipient = refusal.recipient;
   item->reject.client_host = refusal.client_host;

@@ -32,15 +32,16 @@ struct line *line_walk_add_keyed(struct line_walk *walk, uint64_t key, struct sl
   struct line_list *list = &parser->lists[line_shard(key) % parser->worker_count];
   if (list->count == list->cap) line_list_grow(list);
   struct line *line = &list->items[list->count++];
-  *line = (struct line){
-      .key = key,
-      .position = walk->position,
-      .number = walk->number,
-      .time_us = walk->time_us,
-      .times = 1,
-      .host = host,
-      .queue_id = queue_id,
-  };
+  size_t size = sizeof *line;
+  __asm__("" : "+r"(size)); /* a size that gcc knows becomes "rep stos", which takes 30 ns for this one; memset takes 4 */
+  memset(line, 0, size);
+  line->key = key;
+  line->position = walk->position;
+  line->number = walk->number;
+  line->time_us = walk->time_us;
+  line->times = 1;
+  line->host = host;
+  line->queue_id = queue_id;
   return line;
 }
 
