@@ -55,6 +55,20 @@ START_TEST(a_path_below_another_and_a_name_with_dots_are_found) {
 }
 END_TEST
 
+/* A reader remembers what the n-th name was. */
+START_TEST(the_same_name_at_the_same_place_but_in_another_object_is_another) {
+  open_reader();
+  ck_assert(read_text(SLICE("{\"host\":{\"name\":\"mx1\"},\"type\":\"a\"}")));
+  ck_assert_slice_eq(values[HOST_NAME].text, "mx1");
+  ck_assert(read_text(SLICE("{\"flag\":1,\"name\":\"top\",\"type\":\"b\"}")));
+  ck_assert_int_eq(values[HOST_NAME].kind, JSON_ABSENT);
+  ck_assert_slice_eq(values[TYPE].text, "b");
+  ck_assert(read_text(SLICE("{\"types\":1,\"typ\":2,\"type\":\"c\"}")));
+  ck_assert_slice_eq(values[TYPE].text, "c");
+  close_reader();
+}
+END_TEST
+
 START_TEST(escapes_are_undone_and_the_last_of_two_counts) {
   open_reader();
   ck_assert(read_text(SLICE("{\"type\":\"x\",\"type\":\"a\\\"b\\\\c\\n\\u00e9\\ud83d\\udcee\",\"host\":\"\"}")));
@@ -219,8 +233,8 @@ START_TEST(a_megabyte_of_one_token_is_harmless) {
 END_TEST
 
 TEST_MAIN(fields_are_found_by_name_and_by_path, a_path_below_another_and_a_name_with_dots_are_found,
-          escapes_are_undone_and_the_last_of_two_counts, bytes_that_are_no_utf8_become_the_replacement_character,
-          what_is_no_single_object_is_an_error, what_lies_behind_the_text_is_never_part_of_it,
-          documents_behind_one_another_and_arrays_are_records, what_is_no_json_is_handed_back,
-          members_and_elements_are_gone_through_in_order, numbers_are_read_exactly_or_not_at_all,
+          the_same_name_at_the_same_place_but_in_another_object_is_another, escapes_are_undone_and_the_last_of_two_counts,
+          bytes_that_are_no_utf8_become_the_replacement_character, what_is_no_single_object_is_an_error,
+          what_lies_behind_the_text_is_never_part_of_it, documents_behind_one_another_and_arrays_are_records,
+          what_is_no_json_is_handed_back, members_and_elements_are_gone_through_in_order, numbers_are_read_exactly_or_not_at_all,
           a_megabyte_of_one_token_is_harmless)
