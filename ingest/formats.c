@@ -10,6 +10,7 @@ static const struct format *const formats[] = {
     &FORMAT_KUMOMTA,
     &FORMAT_HALON,
     &FORMAT_QMAIL,
+    &FORMAT_HARAKA,
 };
 
 const struct format *format_at(size_t i) { return i < sizeof formats / sizeof *formats ? formats[i] : NULL; }

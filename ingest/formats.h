@@ -12,5 +12,6 @@ extern const struct format FORMAT_POWERMTA;
 extern const struct format FORMAT_KUMOMTA;
 extern const struct format FORMAT_HALON;
 extern const struct format FORMAT_QMAIL;
+extern const struct format FORMAT_HARAKA;
 
 #endif

@@ -47,6 +47,8 @@ enum line_kind {
   LINE_SETTLED,    /* so many recipients are, for good: behind their deliveries, of one line with them */
   LINE_STARTED,    /* an attempt begins: the key is that of its number, and of the shard of its message's */
   LINE_RESULT,     /* what became of it: a delivery whose message and recipient are those of LINE_STARTED with this key */
+  LINE_ACCEPTED,   /* a recipient that waits for an outcome, where those do not name theirs: see join_group.c */
+  LINE_GROUP,      /* such an outcome, of recipients of one domain: recipient is "@domain", or absent where it is not told */
   LINE_FACTS,      /* what a line that tells all by itself says of its message; good for the records of the same line behind it */
   LINE_RECORD,     /* such a line's delivery, to one recipient; joined with nothing but its own last attempt */
 };
@@ -65,6 +67,7 @@ struct line {
   uint32_t number; /* of the line in its chunk, from 0, noise counted too */
   uint32_t times;  /* 1; more for "last message repeated": so many deliveries of this content */
   enum line_kind kind;
+  uint32_t group_count; /* of LINE_GROUP: how many recipients; 0: not told */
   struct slice host, instance, service, queue_id;
   union {
     struct {

@@ -320,12 +320,6 @@ static void take_sender(struct join *join, const struct line *line, struct shard
 
 /* ---- deliveries -------------------------------------------------------------------------------------------------------------- */
 
-static struct delivery *stage_next(struct delivery_stage *stage) { return &stage->items[stage->count]; }
-
-static void stage_push(struct delivery_stage *stage) {
-  if (++stage->count == LIMIT_STAGE) stage->when_full(stage->context);
-}
-
 /* What every delivery has from its line and its message. */
 static void fill_common(struct join *join, const struct line *line, const struct entry *entry, struct slice service,
                         struct delivery *out) {
@@ -343,7 +337,7 @@ static void fill_common(struct join *join, const struct line *line, const struct
   out->size_bytes = entry ? entry->size_bytes : U64_ABSENT;
 }
 
-static void fill_delivery(struct join *join, const struct line *line, const struct entry *entry, struct delivery *out) {
+void join_fill_delivery(struct join *join, const struct line *line, const struct entry *entry, struct delivery *out) {
   fill_common(join, line, entry, line->service, out);
   if (!slice_is_absent(line->delivery.source_ip)) out->source_ip = line->delivery.source_ip;
   out->direction = DIRECTION_out;
@@ -413,7 +407,7 @@ static void stage_delivery(struct join *join, const struct line *line, const str
   if (last && line->delivery.status == STATUS_expired)
     fill_expired(join, line, last, stage_next(stage));
   else
-    fill_delivery(join, line, entry, stage_next(stage));
+    join_fill_delivery(join, line, entry, stage_next(stage));
 }
 
 static void take_delivery(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash,
@@ -499,7 +493,7 @@ static void take_result(struct join *join, const struct line *line, struct shard
     delivery.delivery.delay_us = line->time_us - message->first_time_us;
   if (join->is_replay) return;
   if (!message || !message->has_sender) join->counts.orphans++;
-  fill_delivery(join, &delivery, message, stage_next(stage));
+  join_fill_delivery(join, &delivery, message, stage_next(stage));
   stage_push(stage);
 }
 
@@ -568,6 +562,12 @@ static void take_settled(struct join *join, const struct line *line, struct shar
   if (is_ended && !entry->deferrals) entry_close(join, entry);
 }
 
+static struct entry *find_touched(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+  struct entry *entry = find_any(shard, line->key, instance_hash);
+  if (entry) touch(join, line, entry);
+  return entry;
+}
+
 void join_take(struct join *join, const struct line *line, struct delivery_stage *stage) {
   struct shard *shard = &join->scope->shards[line_shard(line->key)];
   struct input *input = &join->inputs[join->input];
@@ -587,6 +587,8 @@ void join_take(struct join *join, const struct line *line, struct delivery_stage
     case LINE_SETTLED: take_settled(join, line, shard, instance_hash); break;
     case LINE_STARTED: take_started(join, line, shard, instance_hash); break;
     case LINE_RESULT: take_result(join, line, shard, instance_hash, stage); break;
+    case LINE_ACCEPTED: join_take_accepted(join, line, find_touched(join, line, shard, instance_hash)); break;
+    case LINE_GROUP: join_take_group(join, line, find_touched(join, line, shard, instance_hash), stage); break;
     case LINE_FACTS: take_facts(join, line); break;
     case LINE_RECORD: take_record(join, line, shard, instance_hash, stage); break;
   }

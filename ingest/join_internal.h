@@ -203,6 +203,21 @@ void deferral_remove(struct join *join, struct deferral *deferral);
 /* Forgets the oldest messages that are too old at time_us, or beyond the limit of memory. */
 void shard_forget(struct join *join, struct shard *shard, int64_t time_us);
 
+/* ---- join.c ---- */
+
+/* The delivery of a line, with what is known of its message; entry may be NULL. */
+void join_fill_delivery(struct join *join, const struct line *line, const struct entry *entry, struct delivery *out);
+
+static inline struct delivery *stage_next(struct delivery_stage *stage) { return &stage->items[stage->count]; }
+static inline void stage_push(struct delivery_stage *stage) {
+  if (++stage->count == LIMIT_STAGE) stage->when_full(stage->context);
+}
+
+/* ---- join_group.c: entry may be NULL ---- */
+
+void join_take_accepted(struct join *join, const struct line *line, struct entry *entry);
+void join_take_group(struct join *join, const struct line *line, struct entry *entry, struct delivery_stage *to);
+
 /* ---- join_checkpoint.c ---- */
 
 /* A message was forgotten that had lines within reach of a restart: from now on the catalog keeps all of this shard. */

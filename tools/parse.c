@@ -21,7 +21,7 @@ static const char HELP[] =
     "usage: bouncemill parse [OPTION]... [FILE]...\n\n"
     "Reads mail logs (plain, .gz or .zst; '-' or no FILE: standard input) and writes one JSON object for\n"
     "each delivery, in the order of the lines. Nothing is stored.\n\n"
-    "  -f, --format NAME  how the lines are read: postfix (default), exim, sendmail, opensmtpd,\n                     powermta, kumomta, halon, qmail\n"
+    "  -f, --format NAME  how the lines are read: postfix (default), exim, sendmail, opensmtpd,\n                     powermta, kumomta, halon, qmail, haraka\n"
     "      --zone NAME    time zone of stamps that name none, such as Europe/Berlin (default: UTC)\n"
     "      --envelope NAME  what a shipper wrapped around the lines: auto (default; each line tells), plain,\n"
     "                     journald, syslog-ng, rsyslog, docker, vector, fluent-bit, filebeat, json, cri\n"

@@ -25,7 +25,7 @@ static const char HELP[] =
     "  -                       standard input (has no position: read twice is counted twice)\n"
     "  kafka://BROKERS/TOPIC   all partitions of a topic; BROKERS is host:port[,host:port...]\n\n"
     "  -s, --store DIR         the store; made when it is not there (default: ./store)\n"
-    "  -f, --format NAME       how the lines are read: postfix (default), exim, sendmail, opensmtpd,\n                          powermta, kumomta, halon, qmail\n"
+    "  -f, --format NAME       how the lines are read: postfix (default), exim, sendmail, opensmtpd,\n                          powermta, kumomta, halon, qmail, haraka\n"
     "      --follow            files: wait for more lines, through rotation and copytruncate\n"
     "      --until-end         Kafka: stop at the end of each partition as it is at the start\n"
     "  -t, --threads N         worker threads, 1 to 64 (default: the machine's processors, at most 8)\n"

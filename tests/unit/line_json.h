@@ -53,8 +53,8 @@ static inline void line_json_facts(struct buf *out, const struct line *line) {
 }
 
 static inline void line_json_write(struct buf *out, const struct line *line) {
-  static const char *const kinds[] = {"client",     "message_id", "sender",  "delivery", "reject", "expired", "removed",
-                                      "recipients", "settled",    "started", "result",   "facts",  "record"};
+  static const char *const kinds[] = {"client",  "message_id", "sender", "delivery", "reject", "expired", "removed", "recipients",
+                                      "settled", "started",    "result", "accepted", "group",  "facts",   "record"};
   char time[32];
   buf_printf(out, "{\"kind\":\"%s\"", kinds[line->kind]);
   line_json_str(out, "time", slice_of(time, clock_format_rfc3339(line->time_us, time)));
@@ -62,6 +62,7 @@ static inline void line_json_write(struct buf *out, const struct line *line) {
   line_json_str(out, "instance", line->instance);
   line_json_str(out, "service", line->service);
   line_json_str(out, "queue_id", line->queue_id);
+  if (line->kind == LINE_GROUP && line->group_count) line_json_number(out, "group_count", line->group_count);
   if (line->times != 1) line_json_number(out, "times", line->times);
   if (line->kind == LINE_CLIENT) {
     line_json_str(out, "client_host", line->client.host);
@@ -71,11 +72,13 @@ static inline void line_json_write(struct buf *out, const struct line *line) {
   } else if (line->kind == LINE_SENDER) {
     line_json_str(out, "sender", line->sender.address);
     if (line->sender.size_bytes != U64_ABSENT) line_json_number(out, "size", (double)line->sender.size_bytes);
+  } else if (line->kind == LINE_ACCEPTED) {
+    line_json_str(out, "recipient", line->delivery.recipient);
   } else if (line->kind == LINE_STARTED) {
     line_json_str(out, "of", line->started.queue_id);
     line_json_str(out, "recipient", line->started.recipient);
     line_json_str(out, "by", line->started.service);
-  } else if (line->kind == LINE_DELIVERY || line->kind == LINE_RECORD || line->kind == LINE_RESULT) {
+  } else if (line->kind == LINE_DELIVERY || line->kind == LINE_RECORD || line->kind == LINE_RESULT || line->kind == LINE_GROUP) {
     line_json_delivery(out, line);
   } else if (line->kind == LINE_REJECT) {
     line_json_reject(out, line);
