@@ -332,6 +332,9 @@ struct slice source_input_name(const struct source *source, uint32_t input);
  * the message. May be called from several threads between two source_next. */
 uint64_t source_place(const struct source *source, uint32_t input, uint64_t position);
 
+/* How many messages of a Kafka partition wait behind what was handed out, as far as the brokers told; false when that is not known. */
+bool source_input_lag(const struct source *source, uint32_t input, uint64_t *messages);
+
 /* For progress: bytes read and to be read over all files (0 when not known), as stored on disk. */
 void source_progress(const struct source *source, uint64_t *done_bytes, uint64_t *total_bytes);
 

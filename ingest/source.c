@@ -171,6 +171,13 @@ bool source_position(const struct source *source, uint32_t number, uint64_t olde
   return true;
 }
 
+bool source_input_lag(const struct source *source, uint32_t number, uint64_t *messages) {
+  const struct input *input = input_at(source, number);
+  for (size_t i = 0; i < source->member_count; i++)
+    if (source->members[i].lag && source->members[i].lag(source->members[i].state, input, messages)) return true;
+  return false;
+}
+
 void source_progress(const struct source *source, uint64_t *done_bytes, uint64_t *total_bytes) {
   *done_bytes = *total_bytes = 0;
   for (size_t i = 0; i < source->member_count; i++) {

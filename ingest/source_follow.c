@@ -194,6 +194,6 @@ bool source_follow_new(struct input_table *table, const char *const *names, size
     follow_free(follow);
     return false;
   }
-  *out = (struct source_member){follow, follow_next, follow_fill_done, NULL, follow_free};
+  *out = (struct source_member){.state = follow, .next = follow_next, .fill_done = follow_fill_done, .free = follow_free};
   return true;
 }

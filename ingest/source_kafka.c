@@ -261,6 +261,20 @@ static bool count_partitions(struct kafka *k, const struct source_options *optio
   return is_done;
 }
 
+/* The end of a partition comes with each answer of its leader and is kept by librdkafka. */
+static bool kafka_lag(const void *state, const struct input *input, uint64_t *messages) {
+  const struct kafka *k = state;
+  int64_t low, high;
+  for (size_t i = 0; i < k->partition_count; i++) {
+    const struct kafka_partition *p = &k->partitions[i];
+    if (p->input != input) continue;
+    if (rd_kafka_get_watermark_offsets(k->consumer, k->topic, p->number, &low, &high) || high < 0) return false;
+    *messages = (uint64_t)high > input->position.committed ? (uint64_t)high - input->position.committed : 0;
+    return true;
+  }
+  return false;
+}
+
 bool source_kafka_new(struct input_table *table, const char *url, const struct source_options *options, struct source_member *out,
                       struct error *err) {
   struct kafka *k = memory_zeroed(sizeof *k);
@@ -273,7 +287,7 @@ bool source_kafka_new(struct input_table *table, const char *url, const struct s
   for (size_t number = 0; number < k->partition_count && is_done; number++)
     is_done = add_partition(k, table, (int32_t)number, options, err);
   if (is_done && assign(k, options, err)) {
-    *out = (struct source_member){.state = k, .next = kafka_next, .free = kafka_free};
+    *out = (struct source_member){.state = k, .next = kafka_next, .free = kafka_free, .lag = kafka_lag};
     return true;
   }
   kafka_free(k);

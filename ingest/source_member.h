@@ -11,6 +11,7 @@ struct source_member {
   bool (*fill_done)(void *state, struct batch *batch, size_t got, struct error *err); /* NULL: never announces */
   void (*progress)(const void *state, uint64_t *done_bytes, uint64_t *total_bytes);   /* NULL: not known */
   void (*free)(void *state);
+  bool (*lag)(const void *state, const struct input *input, uint64_t *messages); /* as source_input_lag; NULL: not known */
 };
 
 /* `names` are kept by reference. Each: false with err. */

@@ -93,6 +93,10 @@ bool source_sequence_new(struct input_table *table, const char *const *names, si
     return false;
   }
   if (!is_total_known) sequence->total_bytes = 0;
-  *out = (struct source_member){sequence, sequence_next, sequence_fill_done, sequence_progress, sequence_free};
+  *out = (struct source_member){.state = sequence,
+                                .next = sequence_next,
+                                .fill_done = sequence_fill_done,
+                                .progress = sequence_progress,
+                                .free = sequence_free};
   return true;
 }

@@ -9,7 +9,7 @@
 
 /* Strings are good until config_deinit; NULL, 0 and negative values mean "not given". */
 struct config {
-  const char *store, *format, *envelope, *zone, *dead_letter;
+  const char *store, *format, *envelope, *zone, *dead_letter, *listen;
   double flush_interval_s; /* negative: not given */
   unsigned threads;
   bool follow, until_end;

@@ -17,6 +17,8 @@
 #define SOLO_BATCH_BYTES (32u << 10)
 /* How long to wait for a batch when nothing comes, so that flushes and signals are seen in time. */
 #define IDLE_WAIT_MS 50
+/* How often options->publish is called: its texts take some 0.1 ms to write. */
+#define PUBLISH_PERIOD_US US_PER_SECOND
 
 static void classify_and_count(void *context) {
   struct worker *worker = context;
@@ -24,6 +26,7 @@ static void classify_and_count(void *context) {
   classify_deliveries(worker->classify, stage->items, stage->count, worker->verdicts);
   aggregator_add(worker->aggregator, stage->items, worker->verdicts, stage->count);
   worker->deliveries += stage->count;
+  for (size_t i = 0; i < stage->count; i++) worker->deliveries_by_status[stage->items[i].status]++;
   stage->count = 0;
   worker->has_flushed_stage = true;
 }
@@ -104,11 +107,21 @@ static void process_batch(struct pipeline *p) {
 
 /* ---- driving ------------------------------------------------------------------------------------------------------------------ */
 
-static bool is_flush_due(const struct pipeline *p, int64_t now_us) {
-  if (p->has_uncommitted && now_us - p->committed_at_us >= p->options.flush_interval_us) return true;
+static size_t table_bytes(const struct pipeline *p) {
   size_t bytes = 0;
   for (unsigned i = 0; i < p->worker_count; i++) bytes += aggregator_bytes(p->workers[i].aggregator);
-  return bytes > LIMIT_TABLE_BYTES;
+  return bytes;
+}
+
+static bool is_flush_due(const struct pipeline *p, int64_t now_us) {
+  if (p->has_uncommitted && now_us - p->committed_at_us >= p->options.flush_interval_us) return true;
+  return table_bytes(p) > LIMIT_TABLE_BYTES;
+}
+
+static void publish_if_due(struct pipeline *p, int64_t now_us) {
+  if (!p->options.publish || (p->published_at_us && now_us - p->published_at_us < PUBLISH_PERIOD_US)) return;
+  p->published_at_us = now_us;
+  p->options.publish(p->options.publish_context, p);
 }
 
 /* Takes one step: a batch, or a wait for one. *is_over is set at the end of all sources. */
@@ -136,11 +149,13 @@ bool pipeline_run(struct pipeline *p, bool (*should_stop)(void *context), void *
   progress_init(&progress, p->options.show_progress);
   bool is_over = false, is_done = true;
   p->committed_at_us = clock_monotonic_us();
+  publish_if_due(p, p->committed_at_us);
   while (is_done && !is_over && !should_stop(context)) {
     is_done = take_batch(p, &is_over, err);
     int64_t now_us = clock_monotonic_us();
     if (is_done) is_done = pipeline_finish_commit(p, false, err);
     if (is_done && is_flush_due(p, now_us)) is_done = pipeline_commit(p, err);
+    publish_if_due(p, now_us);
     if (progress_is_due(&progress, now_us)) {
       uint64_t done_bytes, total_bytes;
       source_progress(p->source, &done_bytes, &total_bytes);
@@ -157,7 +172,8 @@ bool pipeline_run(struct pipeline *p, bool (*should_stop)(void *context), void *
 }
 
 void pipeline_summarize(const struct pipeline *p, struct pipeline_summary *out) {
-  *out = (struct pipeline_summary){.flushes = p->flushes};
+  *out = (struct pipeline_summary){
+      .flushes = p->flushes, .write_us = p->write_us, .commit_us = p->commit_us, .table_bytes = table_bytes(p)};
   for (unsigned i = 0; i < p->worker_count; i++) {
     const struct worker *worker = &p->workers[i];
     struct join_counts join;
@@ -174,8 +190,21 @@ void pipeline_summarize(const struct pipeline *p, struct pipeline_summary *out) 
     out->classify.scans += classify.scans;
     out->classify.unclassified += classify.unclassified;
     out->deliveries += worker->deliveries;
+    for (unsigned k = 0; k < STATUS_COUNT; k++) out->deliveries_by_status[k] += worker->deliveries_by_status[k];
     out->dead_letters += worker->unparsed.dead_letter_count;
   }
+}
+
+size_t pipeline_input_count(const struct pipeline *p) { return source_input_count(p->source); }
+
+bool pipeline_describe_input(const struct pipeline *p, size_t number, struct pipeline_input *out) {
+  struct input_position position;
+  uint32_t input = (uint32_t)number;
+  if (source_input_is_ended(p->source, input) || !source_position(p->source, input, 0, &position)) return false;
+  *out = (struct pipeline_input){.name = position.name, .read = position.committed};
+  if (number < p->committed_count) out->committed = p->committed[number].committed;
+  out->has_lag = source_input_lag(p->source, input, &out->lag_messages);
+  return true;
 }
 
 /* ---- life --------------------------------------------------------------------------------------------------------------------- */

@@ -12,6 +12,8 @@
 #include "classify/classify.h"
 #include "ingest/ingest.h"
 
+struct pipeline;
+
 struct pipeline_options {
   const char *store_dir;
   const struct format *format;
@@ -22,7 +24,10 @@ struct pipeline_options {
   struct source_options source; /* names, follow, until_end, Kafka properties; the rest is filled in */
   struct join_options join;
   const char *dead_letter; /* target of unparsed lines (dead_letters_new), or NULL */
-  bool show_progress;      /* a line on stderr, rewritten in place */
+  /* Called about once a second between batches, for whoever watches; may be NULL. */
+  void (*publish)(void *context, const struct pipeline *pipeline);
+  void *publish_context;
+  bool show_progress; /* a line on stderr, rewritten in place */
 };
 
 /* What a run did, for its last words. */
@@ -31,11 +36,12 @@ struct pipeline_summary {
   struct join_counts join;
   struct classify_counts classify;
   uint64_t deliveries; /* counted into the store */
+  uint64_t deliveries_by_status[STATUS_COUNT];
   uint64_t flushes;
-  uint64_t dead_letters; /* lines written to their target */
+  int64_t write_us, commit_us; /* spent in flushes */
+  uint64_t table_bytes;        /* of the counts not written yet */
+  uint64_t dead_letters;       /* lines written to their target */
 };
-
-struct pipeline;
 
 /* Opens store, classifier and sources and brings the join back to where the store's positions are. NULL with err. */
 struct pipeline *pipeline_new(const struct pipeline_options *options, struct error *err);
@@ -45,5 +51,16 @@ void pipeline_free(struct pipeline *pipeline);
 bool pipeline_run(struct pipeline *pipeline, bool (*should_stop)(void *context), void *context, struct error *err);
 
 void pipeline_summarize(const struct pipeline *pipeline, struct pipeline_summary *out);
+
+/* Where an input is, in its own terms: bytes of a file, offsets of a partition. */
+struct pipeline_input {
+  struct slice name; /* good until pipeline_free */
+  uint64_t read, committed;
+  bool has_lag; /* a partition of which the brokers told their end */
+  uint64_t lag_messages;
+};
+size_t pipeline_input_count(const struct pipeline *pipeline);
+/* False when there is nothing to tell: standard input, what is not begun, files that have ended. */
+bool pipeline_describe_input(const struct pipeline *pipeline, size_t number, struct pipeline_input *out);
 
 #endif

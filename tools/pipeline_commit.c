@@ -191,6 +191,8 @@ bool pipeline_finish_commit(struct pipeline *p, bool waits, struct error *err) {
   }
   if (is_good) {
     p->flushes++;
+    p->write_us += job->written_us - job->begun_us;
+    p->commit_us += job->done_us - job->written_us;
     log_event(LOG_DEBUG, "flush", "rows=%zu write_ms=%" PRId64 " commit_ms=%" PRId64, job->rows,
               (job->written_us - job->begun_us) / 1000, (job->done_us - job->written_us) / 1000);
   } else {

@@ -22,7 +22,7 @@ struct worker {
   struct aggregator *aggregator;
   const char *chunk_begin, *chunk_end; /* its part of the batch */
   int64_t filled;                      /* bytes it read, or -1 */
-  uint64_t deliveries;
+  uint64_t deliveries, deliveries_by_status[STATUS_COUNT];
   struct unparsed unparsed;
   bool has_flushed_stage;
   /* Made by one commit after another: */
@@ -62,6 +62,8 @@ struct pipeline {
   bool is_commit_broken; /* a commit failed: nothing more is written in this run */
   int64_t committed_at_us;
   uint64_t flushes;
+  int64_t write_us, commit_us; /* of all flushes */
+  int64_t published_at_us;
   struct committed_input *committed;
   size_t committed_count;
   struct input_progress *progress; /* during the gathering of a commit */

@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "tools/command.h"
 #include "tools/config.h"
+#include "tools/listener.h"
+#include "tools/metrics.h"
 #include "tools/pipeline.h"
 
 #define FLUSH_INTERVAL_S_DEFAULT 10.0
@@ -37,6 +39,8 @@ static const char HELP[] =
     "                          json (any with a message), cri\n"
     "      --dead-letter TARGET  lines that cannot be parsed, one JSON object each: a file that is appended to,\n"
     "                          or kafka://BROKERS/TOPIC\n"
+    "      --listen [ADDR:]PORT  answer /metrics (Prometheus), /healthz and /readyz over HTTP; without ADDR on\n"
+    "                          the loopback address (default: off)\n"
     "  -X KEY=VALUE            any property of librdkafka; may be given often\n"
     "  -c, --config FILE       settings in YAML; options given here win\n"
     "      --check-config      read options and configuration, say what is wrong, do nothing\n"
@@ -63,6 +67,7 @@ enum {
   OPTION_ENVELOPE = 256,
   OPTION_DEAD_LETTER,
   OPTION_FOLLOW,
+  OPTION_LISTEN,
   OPTION_UNTIL_END,
   OPTION_FLUSH,
   OPTION_ZONE,
@@ -75,6 +80,7 @@ static const struct option LONG_OPTIONS[] = {{"store", required_argument, NULL, 
                                              {"envelope", required_argument, NULL, OPTION_ENVELOPE},
                                              {"dead-letter", required_argument, NULL, OPTION_DEAD_LETTER},
                                              {"follow", no_argument, NULL, OPTION_FOLLOW},
+                                             {"listen", required_argument, NULL, OPTION_LISTEN},
                                              {"until-end", no_argument, NULL, OPTION_UNTIL_END},
                                              {"threads", required_argument, NULL, 't'},
                                              {"flush-interval", required_argument, NULL, OPTION_FLUSH},
@@ -98,6 +104,7 @@ static int take_option(struct run_options *options, int option, char *value) {
     case OPTION_ZONE: config->zone = value; break;
     case OPTION_ENVELOPE: config->envelope = value; break;
     case OPTION_DEAD_LETTER: config->dead_letter = value; break;
+    case OPTION_LISTEN: config->listen = value; break;
     case OPTION_FOLLOW: config->follow = true; break;
     case OPTION_UNTIL_END: config->until_end = true; break;
     case OPTION_CHECK: options->is_check = true; break;
@@ -230,13 +237,23 @@ static bool has_signal(void *context) {
   return signals->is_seen;
 }
 
-static int run_pipeline(struct pipeline_options *options) {
+static void publish(void *context, const struct pipeline *pipeline) {
+  struct buf text = {0};
+  metrics_write(pipeline, &text);
+  listener_publish(context, &text);
+}
+
+/* `listen`: where to, or NULL. */
+static int run_pipeline(struct pipeline_options *options, const struct listen_address *listen) {
   struct error err = {0};
   int64_t begun_us = clock_monotonic_us();
   struct signals signals = {.fd = open_signals()};
   options->source.should_stop = has_signal;
   options->source.stop_context = &signals;
-  struct pipeline *pipeline = pipeline_new(options, &err);
+  struct listener *listener = listen ? listener_new(listen, &err) : NULL;
+  if (listener) options->publish = publish;
+  options->publish_context = listener;
+  struct pipeline *pipeline = listen && !listener ? NULL : pipeline_new(options, &err);
   bool is_done = pipeline && pipeline_run(pipeline, has_signal, &signals, &err);
   if (!pipeline && signals.is_seen) {
     log_event(LOG_INFO, "stopped", "before the sources were open");
@@ -247,6 +264,7 @@ static int run_pipeline(struct pipeline_options *options) {
     pipeline_summarize(pipeline, &summary);
     log_summary(&summary, (double)(clock_monotonic_us() - begun_us) / 1e6);
   }
+  listener_free(listener);
   pipeline_free(pipeline);
   if (signals.fd >= 0) close(signals.fd);
   return is_done ? EXIT_OK : command_fail(&err);
@@ -262,7 +280,11 @@ int run_main(int argc, char **argv) {
   if (!is_help && code == EXIT_OK) {
     log_set_level(options.is_verbose ? LOG_DEBUG : LOG_INFO);
     code = make_pipeline_options(&options, &pipeline);
-    if (code == EXIT_OK && !options.is_check) code = run_pipeline(&pipeline);
+    const char *listen = options.config.listen;
+    struct listen_address address;
+    if (code == EXIT_OK && listen && !listen_address_parse(listen, &address))
+      code = command_usage("run", "--listen needs a port, or an address and a port such as 127.0.0.1:9273, not '%s'", listen);
+    if (code == EXIT_OK && !options.is_check) code = run_pipeline(&pipeline, listen ? &address : NULL);
   }
   config_deinit(&options.config);
   return code;

@@ -34,7 +34,7 @@ def test_every_unparsed_line_is_in_the_file_with_its_place(bouncemill, tmp_path)
     log, places = log_and_places()
     (tmp_path / "mail.log").write_bytes(log)
     letters = tmp_path / "letters.ndjson"
-    done = bouncemill.run("run", "--store", tmp_path / "store", "--threads", 3, "--dead-letter", letters, tmp_path / "mail.log")
+    done = bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "--threads", 3, "--dead-letter", letters, tmp_path / "mail.log")
     records = [json.loads(line) for line in letters.read_text("utf-8").splitlines()]
     assert {record["position"]: line_of(record) for record in records} == {at: bad[:65536] for at, bad in places.items()}
     assert len(records) == len(places)
@@ -43,14 +43,14 @@ def test_every_unparsed_line_is_in_the_file_with_its_place(bouncemill, tmp_path)
     assert {reason: reasons.count(reason) for reason in set(reasons)} == {"header": 60, "body": 20, "time": 20, "too_long": 20}
     assert len(re.findall(rb"event=unparsed_line ", done.stderr)) == 5
     # Nothing is read twice, and so nothing is written twice.
-    bouncemill.run("run", "--store", tmp_path / "store", "--dead-letter", letters, tmp_path / "mail.log")
+    bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "--dead-letter", letters, tmp_path / "mail.log")
     assert len(letters.read_text("utf-8").splitlines()) == len(places)
 
 
 def test_each_line_ends_in_one_count_and_they_are_told(bouncemill, tmp_path):
     log, places = log_and_places()
     log += b"\nNov 24 08:15:07 mx1 cron[9]: other program\n"
-    done = bouncemill.run("run", "--store", tmp_path / "store", "-", stdin=log)
+    done = bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "-", stdin=log)
     told = counts(done.stderr)
     assert told["done"]["lines"] == log.count(b"\n")
     assert told["done"]["lines"] == sum(told["done"][f"{kind}_lines"] for kind in ["delivery", "info", "noise", "unparsed"])
@@ -62,16 +62,16 @@ def test_each_line_ends_in_one_count_and_they_are_told(bouncemill, tmp_path):
 def test_a_full_disk_ends_the_run_and_commits_nothing_behind_it(bouncemill, tmp_path):
     log, places = log_and_places()
     (tmp_path / "mail.log").write_bytes(log)
-    done = bouncemill.run("run", "--store", tmp_path / "store", "--dead-letter", "/dev/full", tmp_path / "mail.log", code=3)
+    done = bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "--dead-letter", "/dev/full", tmp_path / "mail.log", code=3)
     assert b"/dev/full" in done.stderr and b"No space left on device" in done.stderr
     letters = tmp_path / "letters.ndjson"
-    bouncemill.run("run", "--store", tmp_path / "store", "--dead-letter", letters, tmp_path / "mail.log")
+    bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "--dead-letter", letters, tmp_path / "mail.log")
     assert len(letters.read_text("utf-8").splitlines()) == len(places)
 
 
 def test_a_target_that_cannot_be_written_is_said_before_anything_is_read(bouncemill, tmp_path):
     (tmp_path / "mail.log").write_bytes(GOOD + b"\n")
-    done = bouncemill.run("run", "--store", tmp_path / "store", "--dead-letter", tmp_path / "no/dir", tmp_path / "mail.log", code=3)
+    done = bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "--dead-letter", tmp_path / "no/dir", tmp_path / "mail.log", code=3)
     assert b"no/dir" in done.stderr
 
 
@@ -83,7 +83,7 @@ def test_a_topic_takes_one_message_a_line_with_the_offset_of_its_source(bouncemi
     messages = [message for bad in BAD * 20 for message in (GOOD, bad)]
     kafka.produce("dead-in", messages)
     url = f"kafka://{kafka.brokers}"
-    bouncemill.run("run", "--store", tmp_path / "store", "--until-end", "--dead-letter", f"{url}/dead-out", f"{url}/dead-in")
+    bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "--until-end", "--dead-letter", f"{url}/dead-out", f"{url}/dead-in")
     consumer = Consumer({"bootstrap.servers": kafka.brokers, "group.id": "test", "enable.auto.commit": False})
     consumer.assign([TopicPartition("dead-out", 0, 0)])
     found = {}
@@ -99,5 +99,5 @@ def test_a_topic_takes_one_message_a_line_with_the_offset_of_its_source(bouncemi
 
 
 def test_a_topic_that_is_not_there_is_said(bouncemill, kafka, tmp_path):
-    done = bouncemill.run("run", "--store", tmp_path / "store", "--dead-letter", f"kafka://{kafka.brokers}/nowhere", "-", code=3)
+    done = bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "--dead-letter", f"kafka://{kafka.brokers}/nowhere", "-", code=3)
     assert b"has no topic 'nowhere'" in done.stderr
