@@ -2,6 +2,7 @@
 #include "tools/team.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -10,6 +11,8 @@
 /* Rounds of spinning before a thread sleeps: some 0.6 ms, as long as the longest phase of a batch. One that sleeps is woken 50 us late,
  * and at the next barrier the others sleep for it. */
 #define SPIN_ROUNDS 16000
+/* With more threads than processors a spinning thread keeps one from working. */
+#define SPIN_ROUNDS_CROWDED 100
 
 struct member {
   struct team *team;
@@ -19,6 +22,7 @@ struct member {
 
 struct team {
   unsigned size;
+  int spin_rounds;
   void (*work)(void *context, unsigned worker);
   void *context;
   atomic_uint phase;   /* goes up when a phase begins; 0 in the beginning */
@@ -32,7 +36,7 @@ struct team {
 static inline void relax(void) { __builtin_ia32_pause(); }
 
 static void wait_for_phase(struct team *team, unsigned seen) {
-  for (int i = 0; i < SPIN_ROUNDS; i++) {
+  for (int i = 0; i < team->spin_rounds; i++) {
     if (atomic_load_explicit(&team->phase, memory_order_acquire) != seen) return;
     relax();
   }
@@ -63,11 +67,18 @@ static void begin_phase(struct team *team) {
   pthread_mutex_unlock(&team->mutex);
 }
 
+/* Processors that this process may run on; 1 when that cannot be told. */
+static unsigned processor_count(void) {
+  cpu_set_t processors;
+  return sched_getaffinity(0, sizeof processors, &processors) == 0 ? (unsigned)CPU_COUNT(&processors) : 1;
+}
+
 struct team *team_new(unsigned size, struct error *err) {
   struct team *team = memory_zeroed(sizeof *team + size * sizeof team->members[0]);
   pthread_mutex_init(&team->mutex, NULL);
   pthread_cond_init(&team->wake_helpers, NULL);
   pthread_cond_init(&team->wake_caller, NULL);
+  team->spin_rounds = size <= processor_count() ? SPIN_ROUNDS : SPIN_ROUNDS_CROWDED;
   team->size = 1;
   for (unsigned i = 1; i < size; i++) {
     team->members[i] = (struct member){.team = team, .number = i};
@@ -103,7 +114,7 @@ void team_run(struct team *team, void (*work)(void *context, unsigned worker), v
   atomic_store(&team->running, team->size - 1);
   begin_phase(team);
   work(context, 0);
-  for (int i = 0; i < SPIN_ROUNDS; i++) {
+  for (int i = 0; i < team->spin_rounds; i++) {
     if (atomic_load_explicit(&team->running, memory_order_acquire) == 0) return;
     relax();
   }
