@@ -48,9 +48,9 @@
 /* A string of a row's key other than a template: a domain has at most 255 octets (RFC 1035 2.3.4). Longer ones are cut. */
 #define LIMIT_KEY_BYTES 255u
 
-/* Memory of the live tables of all workers together before they are flushed early. With 24 MiB the whole program takes 76 MB, with
- * 12 MiB 60 MB, at the same speed (bench/run --only job). */
-#define LIMIT_TABLE_BYTES (12u << 20)
+/* Memory of the live tables of all workers together before they are flushed early. The whole program takes some 4 MB more for each 3 MiB of
+ * them, at the same speed (bench/run --only job). */
+#define LIMIT_TABLE_BYTES (10u << 20)
 
 /* Rows of one frame of a segment: a reader decompresses this much at once (about 1 MiB). */
 #define LIMIT_FRAME_BYTES (1u << 20)

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "classify/classify.h"
 #include "classify/normalise.h"
+#include "tools/cache_dir.h"
 
 #define REPLIES_MAX 4096
 
@@ -115,7 +116,7 @@ int main(int argc, char **argv) {
   size_t rounds = argc > 2 ? strtoul(argv[2], NULL, 10) : 100;
   struct error err;
   int64_t from = clock_monotonic_us();
-  struct classifier *classifier = classifier_new(&(struct classifier_options){0}, &err);
+  struct classifier *classifier = classifier_new_cached(&(struct classifier_options){0}, &err);
   if (!classifier) return fprintf(stderr, "%s\n", err.text), 3;
   printf("loading %zu rules with examples: %.0f ms\n", classifier_rule_count(classifier),
          (double)(clock_monotonic_us() - from) / 1000);

@@ -97,7 +97,8 @@ static void load_data(struct classifier *c, struct problems *problems) {
 
 /* Whether the word stands in most replies of accepted mail, so that it tells nothing apart. */
 static bool is_common(struct slice word) {
-  static const char *const WORDS[] = {"message", "mail", "delivered", "accepted", "queued", "mailbox", "file", "folder", "for"};
+  static const char *const WORDS[] = {"message", "mail",    "delivered", "delivery", "accepted",
+                                      "queued",  "mailbox", "file",      "folder",   "for"};
   for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
     if (slice_equal(word, slice_from_cstr(WORDS[i]))) return true;
   return false;

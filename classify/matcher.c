@@ -1,6 +1,4 @@
-/* Hyperscan and the order of rules. See matcher.h.
- *
- * Literals are compiled as patterns (each byte escaped): Hyperscan 5.4's pure-literal API misses matches. No UTF-8 mode: bytes. */
+/* The order of rules, over a literal index and Hyperscan. See matcher.h. No UTF-8 mode: bytes. */
 #include "classify/matcher.h"
 
 #include <stdlib.h>
@@ -8,20 +6,23 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "classify/gb18030.h"
+#include "classify/literal_index.h"
+#include "classify/normalise.h"
 #include "classify/pattern_database.h"
 
 struct matcher {
   const struct ruleset *rules;
-  hs_database_t *literals, *regexes; /* NULL: there are none */
-  uint32_t *trigger_first;           /* of literal i: triggers[trigger_first[i] .. trigger_first[i + 1]) are rules */
+  struct literal_index *literals;
+  hs_database_t **regexes; /* one each: most replies need one of them or none, and all at once cost seven times as much */
+  uint32_t *trigger_first; /* of literal i: triggers[trigger_first[i] .. trigger_first[i + 1]) are rules */
   uint32_t *triggers;
 };
 
 struct match_scratch {
   hs_scratch_t *memory;
   const struct matcher *matcher;
-  uint64_t *literal_bits, *regex_bits, *candidate_bits;
-  size_t literal_words, regex_words, candidate_words;
+  uint64_t *literal_bits, *candidate_bits;
+  size_t literal_words, candidate_words;
 };
 
 static size_t words_for(size_t bits) { return bits / 64 + 1; }
@@ -30,40 +31,53 @@ static bool has_bit(const uint64_t *bits, uint32_t i) { return bits[i / 64] >> (
 
 /* ---- making ------------------------------------------------------------------------------------------------------------------ */
 
-static char *escape(struct slice literal) {
-  static const char DIGITS[] = "0123456789abcdef";
-  char *text = memory_alloc(4 * literal.len + 1), *p = text;
-  for (size_t i = 0; i < literal.len; i++) {
-    unsigned char byte = (unsigned char)literal.ptr[i];
-    *p++ = '\\', *p++ = 'x', *p++ = DIGITS[byte >> 4], *p++ = DIGITS[byte & 15];
+/* Examples in the form in which texts are compared, to learn from what is rare. */
+struct samples {
+  struct slice *texts;
+  size_t count;
+  struct buf bytes;
+};
+
+static void samples_init(struct samples *samples, const struct ruleset *rules) {
+  size_t *ends = memory_alloc(rules->example_count * sizeof *ends);
+  *samples = (struct samples){.texts = memory_alloc(rules->example_count * sizeof *samples->texts), .count = rules->example_count};
+  for (size_t i = 0; i < rules->example_count; i++) {
+    char *to = buf_reserve(&samples->bytes, NORMALISED_BYTES_MAX);
+    samples->bytes.len += normalise_reply(rules->examples[i].reply, to);
+    ends[i] = samples->bytes.len;
   }
-  *p = '\0';
-  return text;
+  for (size_t i = 0, begin = 0; i < rules->example_count; begin = ends[i++])
+    samples->texts[i] = slice_of(samples->bytes.ptr + begin, ends[i] - begin);
+  free(ends);
 }
 
-static void add_literal(struct patterns *p, struct slice bytes, unsigned id) {
-  p->texts[p->count] = escape(bytes);
-  p->flags[p->count] = HS_FLAG_SINGLEMATCH;
-  p->ids[p->count++] = id;
+static void samples_deinit(struct samples *samples) {
+  free(samples->texts);
+  buf_deinit(&samples->bytes);
 }
 
-/* A Chinese literal is two patterns with one id: its bytes in UTF-8 and in GB18030. */
-static bool compile_literals(struct matcher *m, const char *cache_dir, struct error *err) {
+/* A Chinese literal stands in the index twice: its bytes in UTF-8 and in GB18030. */
+static void index_literals(struct matcher *m) {
   const struct string_table *literals = &m->rules->literals;
-  struct patterns p;
-  patterns_init(&p, literals->count * 2);
-  p.count = 0;
+  struct literal *all = memory_alloc(2 * literals->count * sizeof *all);
+  struct samples samples;
+  struct buf converted = {0};
   struct gb18030 *converter = gb18030_new();
-  for (unsigned i = 0; i < literals->count; i++) {
-    char converted[LIMIT_REPLY_BYTES];
-    add_literal(&p, literals->keys[i], i);
-    size_t len = converter ? gb18030_from_literal(converter, literals->keys[i], converted) : 0;
-    if (len) add_literal(&p, slice_of(converted, len), i);
+  size_t count = 0, room = 0;
+  for (uint32_t i = 0; i < literals->count; i++) room += literals->keys[i].len;
+  char *to = buf_reserve(&converted, room); /* stays where it is: conversions are no longer than what they are of */
+  for (uint32_t i = 0; i < literals->count; i++) {
+    all[count++] = (struct literal){literals->keys[i], i};
+    size_t len = converter ? gb18030_from_literal(converter, literals->keys[i], to) : 0;
+    if (len) all[count++] = (struct literal){slice_of(to, len), i};
+    to += len;
   }
+  samples_init(&samples, m->rules);
+  m->literals = literal_index_new(all, count, samples.texts, samples.count);
+  samples_deinit(&samples);
   gb18030_free(converter);
-  bool done = pattern_database_new(&p, "literal", cache_dir, &m->literals, err);
-  patterns_deinit(&p);
-  return done;
+  buf_deinit(&converted);
+  free(all);
 }
 
 static bool compile_regexes(struct matcher *m, const char *cache_dir, struct error *err) {
@@ -71,9 +85,10 @@ static bool compile_regexes(struct matcher *m, const char *cache_dir, struct err
   patterns_init(&p, m->rules->regex_count);
   for (unsigned i = 0; i < p.count; i++) {
     p.texts[i] = strndup(m->rules->regexes[i].ptr, m->rules->regexes[i].len);
-    p.flags[i] = HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH, p.ids[i] = i;
+    p.flags[i] = HS_FLAG_CASELESS;
   }
-  bool done = pattern_database_new(&p, "regex", cache_dir, &m->regexes, err);
+  m->regexes = memory_zeroed((p.count + 1) * sizeof *m->regexes);
+  bool done = pattern_databases_new(&p, "regex", cache_dir, m->regexes, err);
   patterns_deinit(&p);
   return done;
 }
@@ -115,15 +130,17 @@ struct matcher *matcher_new(const struct ruleset *rules, const char *cache_dir, 
   struct matcher *m = memory_zeroed(sizeof *m);
   m->rules = rules;
   index_triggers(m);
-  if (compile_literals(m, cache_dir, err) && compile_regexes(m, cache_dir, err)) return m;
+  index_literals(m);
+  if (compile_regexes(m, cache_dir, err)) return m;
   matcher_free(m);
   return NULL;
 }
 
 void matcher_free(struct matcher *m) {
   if (!m) return;
-  hs_free_database(m->literals);
-  hs_free_database(m->regexes);
+  literal_index_free(m->literals);
+  for (size_t i = 0; m->regexes && i < m->rules->regex_count; i++) hs_free_database(m->regexes[i]);
+  free(m->regexes);
   free(m->trigger_first);
   free(m->triggers);
   free(m);
@@ -133,14 +150,12 @@ struct match_scratch *match_scratch_new(const struct matcher *m, struct error *e
   struct match_scratch *s = memory_zeroed(sizeof *s);
   s->matcher = m;
   s->literal_words = words_for(m->rules->literals.count);
-  s->regex_words = words_for(m->rules->regex_count);
   s->candidate_words = words_for(m->rules->rule_count);
   s->literal_bits = memory_zeroed(s->literal_words * sizeof(uint64_t));
-  s->regex_bits = memory_zeroed(s->regex_words * sizeof(uint64_t));
   s->candidate_bits = memory_zeroed(s->candidate_words * sizeof(uint64_t));
-  bool failed = (m->literals && hs_alloc_scratch(m->literals, &s->memory) != HS_SUCCESS) ||
-                (m->regexes && hs_alloc_scratch(m->regexes, &s->memory) != HS_SUCCESS);
-  if (!failed) return s;
+  bool done = true;
+  for (size_t i = 0; i < m->rules->regex_count && done; i++) done = hs_alloc_scratch(m->regexes[i], &s->memory) == HS_SUCCESS;
+  if (done) return s;
   match_scratch_free(s);
   error_set(err, ERROR_INPUT, "rules: no memory for matching");
   return NULL;
@@ -150,27 +165,24 @@ void match_scratch_free(struct match_scratch *s) {
   if (!s) return;
   hs_free_scratch(s->memory);
   free(s->literal_bits);
-  free(s->regex_bits);
   free(s->candidate_bits);
   free(s);
 }
 
 /* ---- matching ---------------------------------------------------------------------------------------------------------------- */
 
-static int on_literal(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context) {
-  (void)from, (void)to, (void)flags;
+static void on_literal(void *context, uint32_t id) {
   struct match_scratch *s = context;
   const struct matcher *m = s->matcher;
   set_bit(s->literal_bits, id);
   for (uint32_t i = m->trigger_first[id]; i < m->trigger_first[id + 1]; i++) set_bit(s->candidate_bits, m->triggers[i]);
-  return 0;
 }
 
+/* The first match is enough: ends the scan. */
 static int on_regex(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context) {
-  (void)from, (void)to, (void)flags;
-  struct match_scratch *s = context;
-  set_bit(s->regex_bits, id);
-  return 0;
+  (void)id, (void)from, (void)to, (void)flags;
+  *(bool *)context = true;
+  return 1;
 }
 
 static uint32_t count_present(const struct match_scratch *s, struct range literals) {
@@ -211,21 +223,16 @@ static bool rule_fits(const struct match_scratch *s, const struct rule *rule, co
   return !count_present(s, rule->none);
 }
 
-/* Whether the rule's regex matches; the regexes are run at the first question. */
-static bool regex_fits(struct match_scratch *s, const struct rule *rule, struct slice text, bool *was_run) {
+static bool regex_fits(struct match_scratch *s, const struct rule *rule, struct slice text) {
   if (rule->regex < 0) return true;
-  if (!*was_run) {
-    *was_run = true;
-    memset(s->regex_bits, 0, s->regex_words * sizeof(uint64_t));
-    hs_scan(s->matcher->regexes, text.ptr, (unsigned)text.len, 0, s->memory, on_regex, s);
-  }
-  return has_bit(s->regex_bits, (uint32_t)rule->regex);
+  bool is_found = false;
+  hs_scan(s->matcher->regexes[rule->regex], text.ptr, (unsigned)text.len, 0, s->memory, on_regex, &is_found);
+  return is_found;
 }
 
 /* The first rule that fits; beside it the blocklist that the reply names, unless the rule says that it names none as listing. */
 static void decide_by_rules(struct match_scratch *s, const struct match_input *input, struct decision *out) {
   const struct ruleset *rules = s->matcher->rules;
-  bool regexes_run = false;
   for (size_t word = 0; word < s->candidate_words; word++) {
     for (uint64_t bits = s->candidate_bits[word]; bits; bits &= bits - 1) {
       uint32_t i = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits);
@@ -234,7 +241,7 @@ static void decide_by_rules(struct match_scratch *s, const struct match_input *i
         if (rule->tier > TIER_BLOCKLIST) return;
         continue;
       }
-      if (!rule_fits(s, rule, input) || !regex_fits(s, rule, input->text, &regexes_run)) continue;
+      if (!rule_fits(s, rule, input) || !regex_fits(s, rule, input->text)) continue;
       if (out->rule < 0) {
         out->rule = (int32_t)i;
         out->cause = (uint16_t)rule->cause;
@@ -263,10 +270,10 @@ void matcher_decide_by_codes(const struct match_input *input, struct decision *o
 
 void matcher_decide(const struct matcher *m, struct match_scratch *s, const struct match_input *input, struct decision *out) {
   *out = (struct decision){.rule = -1};
-  if (m->literals && input->text.len) {
+  if (input->text.len) {
     memset(s->literal_bits, 0, s->literal_words * sizeof(uint64_t));
     memset(s->candidate_bits, 0, s->candidate_words * sizeof(uint64_t));
-    hs_scan(m->literals, input->text.ptr, (unsigned)input->text.len, 0, s->memory, on_literal, s);
+    literal_index_find(m->literals, input->text, on_literal, s);
     decide_by_rules(s, input, out);
   }
   if (out->rule < 0) matcher_decide_by_codes(input, out);

@@ -1,9 +1,9 @@
 /* Rules compiled: finds the rule that decides about a normalised reply.
  *
- *   text -> one Hyperscan pass over all literals -> candidates: rules of which the longest `all` literal, or one of `any`, is there
+ *   text -> one pass over all literals (literal_index.h) -> candidates: rules of which the longest `all` literal, or one of `any`, is there
  *        -> in order: codes, status, provider, service, the other literals, and last the regex -> the first that fits
  *
- * The regexes are a second Hyperscan database, run once when the first candidate with one is all but decided. */
+ * Each regex is a Hyperscan database of its own, run when all else of its rule fits. */
 #ifndef CLASSIFY_MATCHER_H
 #define CLASSIFY_MATCHER_H
 

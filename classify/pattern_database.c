@@ -11,12 +11,12 @@
 #include "base/buf.h"
 #include "base/hash.h"
 
-#define MAGIC "BMHS0001"
+#define MAGIC "BMHS0002"
 #define MAGIC_BYTES 8u
 #define KEY_BYTES 16u
 #define HEADER_BYTES (MAGIC_BYTES + KEY_BYTES + sizeof(uint64_t))
 
-/* A database of 2000 rules has some 4 MiB. */
+/* A pattern has some 5 KiB. */
 #define FILE_BYTES_MAX (256u << 20)
 
 /* Files of one kind that are left when another is written: several versions or directories of rules in use side by side. */
@@ -25,7 +25,6 @@
 void patterns_init(struct patterns *p, size_t count) {
   p->texts = memory_zeroed((count + 1) * sizeof *p->texts);
   p->flags = memory_zeroed((count + 1) * sizeof *p->flags);
-  p->ids = memory_zeroed((count + 1) * sizeof *p->ids);
   p->count = (unsigned)count;
 }
 
@@ -33,16 +32,17 @@ void patterns_deinit(struct patterns *p) {
   for (unsigned i = 0; i < p->count; i++) free((char *)(uintptr_t)p->texts[i]);
   free(p->texts);
   free(p->flags);
-  free(p->ids);
 }
 
-static bool compile(const struct patterns *p, const char *what, hs_database_t **out, struct error *err) {
-  hs_compile_error_t *problem = NULL;
-  if (hs_compile_multi(p->texts, p->flags, p->ids, p->count, HS_MODE_BLOCK, NULL, out, &problem) == HS_SUCCESS) return true;
-  const char *text = problem && problem->expression >= 0 ? p->texts[problem->expression] : "";
-  error_set(err, ERROR_USAGE, "rules: %s %s: %s", what, text, problem ? problem->message : "cannot be compiled");
-  hs_free_compile_error(problem);
-  return false;
+static bool compile_all(const struct patterns *p, const char *what, hs_database_t **out, struct error *err) {
+  for (unsigned i = 0; i < p->count; i++) {
+    hs_compile_error_t *problem = NULL;
+    if (hs_compile(p->texts[i], p->flags[i], HS_MODE_BLOCK, NULL, &out[i], &problem) == HS_SUCCESS) continue;
+    error_set(err, ERROR_USAGE, "rules: %s %s: %s", what, p->texts[i], problem ? problem->message : "cannot be compiled");
+    hs_free_compile_error(problem);
+    return false;
+  }
+  return true;
 }
 
 /* ---- the file ---------------------------------------------------------------------------------------------------------------- */
@@ -60,7 +60,6 @@ static bool place_init(struct place *place, const struct patterns *p, const char
   buf_append(&all, &platform, sizeof platform);
   for (unsigned i = 0; i < p->count; i++) {
     buf_append(&all, &p->flags[i], sizeof p->flags[i]);
-    buf_append(&all, &p->ids[i], sizeof p->ids[i]);
     buf_append(&all, p->texts[i], strlen(p->texts[i]) + 1);
   }
   XXH128_canonicalFromHash(&place->key, XXH3_128bits(all.ptr, all.len));
@@ -87,7 +86,19 @@ static bool read_whole(int fd, struct buf *out) {
   return true;
 }
 
-static bool load(const struct place *place, hs_database_t **out) {
+static bool read_databases(struct slice bytes, unsigned count, hs_database_t **out) {
+  for (unsigned i = 0; i < count; i++) {
+    uint64_t len;
+    if (bytes.len < sizeof len) return false;
+    memcpy(&len, bytes.ptr, sizeof len);
+    bytes = slice_skip(bytes, sizeof len);
+    if (len > bytes.len || hs_deserialize_database(bytes.ptr, len, &out[i]) != HS_SUCCESS) return false;
+    bytes = slice_skip(bytes, len);
+  }
+  return bytes.len == 0;
+}
+
+static bool load(const struct place *place, unsigned count, hs_database_t **out) {
   int fd = open(place->path.ptr, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return false;
   struct buf file = {0};
@@ -95,9 +106,9 @@ static bool load(const struct place *place, hs_database_t **out) {
   bool done = read_whole(fd, &file) && memcmp(file.ptr, MAGIC, MAGIC_BYTES) == 0 &&
               memcmp(file.ptr + MAGIC_BYTES, place->key.digest, KEY_BYTES) == 0;
   if (done) {
+    struct slice rest = slice_skip(buf_slice(&file), HEADER_BYTES);
     memcpy(&hash, file.ptr + MAGIC_BYTES + KEY_BYTES, sizeof hash);
-    done = hash == hash_bytes(file.ptr + HEADER_BYTES, file.len - HEADER_BYTES) &&
-           hs_deserialize_database(file.ptr + HEADER_BYTES, file.len - HEADER_BYTES, out) == HS_SUCCESS;
+    done = hash == hash_slice(rest) && read_databases(rest, count, out);
   }
   buf_deinit(&file);
   close(fd);
@@ -150,42 +161,66 @@ static void make_dir(const char *dir) {
   mkdir(dir, 0700);
 }
 
+static bool append_databases(struct buf *to, hs_database_t *const *databases, unsigned count) {
+  for (unsigned i = 0; i < count; i++) {
+    char *bytes = NULL;
+    size_t len = 0;
+    if (hs_serialize_database(databases[i], &bytes, &len) != HS_SUCCESS) return false;
+    uint64_t len_8 = len;
+    buf_append(to, &len_8, sizeof len_8);
+    buf_append(to, bytes, len);
+    free(bytes);
+  }
+  return true;
+}
+
 /* Under another name first, so that nobody reads half of it. Two that write at once may spoil it: the hash tells. */
-static void save(const struct place *place, const char *dir, const char *what, const hs_database_t *database) {
-  char *bytes = NULL;
-  size_t len = 0;
-  if (hs_serialize_database(database, &bytes, &len) != HS_SUCCESS) return;
+static void write_file(const struct place *place, const char *dir, const char *what, struct slice bytes) {
+  struct buf temporary = {0};
   make_dir(dir);
-  struct buf temporary = {0}, file = {0};
   buf_printf(&temporary, "%s.tmp", place->path.ptr);
   buf_append_byte(&temporary, '\0');
-  uint64_t hash = hash_bytes(bytes, len);
-  buf_append(&file, MAGIC, MAGIC_BYTES);
-  buf_append(&file, place->key.digest, KEY_BYTES);
-  buf_append(&file, &hash, sizeof hash);
-  buf_append(&file, bytes, len);
   int fd = open(temporary.ptr, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd >= 0) {
-    bool is_written = write_whole(fd, buf_slice(&file));
+    bool is_written = write_whole(fd, bytes);
     is_written &= close(fd) == 0;
     if (!is_written || rename(temporary.ptr, place->path.ptr) != 0) unlink(temporary.ptr);
     forget_old(dir, what);
   }
   buf_deinit(&temporary);
-  buf_deinit(&file);
-  free(bytes);
 }
 
-bool pattern_database_new(const struct patterns *patterns, const char *what, const char *cache_dir, hs_database_t **out,
-                          struct error *err) {
-  *out = NULL;
-  if (!patterns->count) return true;
+static void save(const struct place *place, const char *dir, const char *what, hs_database_t *const *databases, unsigned count) {
+  struct buf file = {0};
+  uint64_t hash = 0;
+  buf_append(&file, MAGIC, MAGIC_BYTES);
+  buf_append(&file, place->key.digest, KEY_BYTES);
+  buf_append(&file, &hash, sizeof hash);
+  if (append_databases(&file, databases, count)) {
+    hash = hash_slice(slice_skip(buf_slice(&file), HEADER_BYTES));
+    memcpy(file.ptr + MAGIC_BYTES + KEY_BYTES, &hash, sizeof hash);
+    write_file(place, dir, what, buf_slice(&file));
+  }
+  buf_deinit(&file);
+}
+
+static void clear(hs_database_t **databases, unsigned count) {
+  for (unsigned i = 0; i < count; i++) {
+    hs_free_database(databases[i]);
+    databases[i] = NULL;
+  }
+}
+
+bool pattern_databases_new(const struct patterns *patterns, const char *what, const char *cache_dir, hs_database_t **out,
+                           struct error *err) {
   struct place place;
-  if (!cache_dir || !place_init(&place, patterns, what, cache_dir)) return compile(patterns, what, out, err);
-  bool done = load(&place, out);
+  if (!patterns->count) return true;
+  if (!cache_dir || !place_init(&place, patterns, what, cache_dir)) return compile_all(patterns, what, out, err);
+  bool done = load(&place, patterns->count, out);
   if (!done) {
-    done = compile(patterns, what, out, err);
-    if (done) save(&place, cache_dir, what, *out);
+    clear(out, patterns->count);
+    done = compile_all(patterns, what, out, err);
+    if (done) save(&place, cache_dir, what, out, patterns->count);
   }
   buf_deinit(&place.path);
   return done;

@@ -41,11 +41,11 @@ static void remove_dir(void) {
 static hs_database_t *database_of(const char *pattern) {
   struct patterns patterns;
   struct error err;
-  hs_database_t *database;
+  hs_database_t *database = NULL;
   patterns_init(&patterns, 1);
   patterns.texts[0] = strdup(pattern);
   patterns.flags[0] = HS_FLAG_SINGLEMATCH;
-  ck_assert_msg(pattern_database_new(&patterns, "literal", dir, &database, &err), "%s", err.text);
+  ck_assert_msg(pattern_databases_new(&patterns, "literal", dir, &database, &err), "%s", err.text);
   patterns_deinit(&patterns);
   return database;
 }
@@ -153,11 +153,11 @@ END_TEST
 START_TEST(pattern_that_cannot_be_compiled_is_named) {
   struct patterns patterns;
   struct error err;
-  hs_database_t *database;
+  hs_database_t *database = NULL;
   make_dir();
   patterns_init(&patterns, 1);
   patterns.texts[0] = strdup("(moon");
-  ck_assert(!pattern_database_new(&patterns, "regex", dir, &database, &err));
+  ck_assert(!pattern_databases_new(&patterns, "regex", dir, &database, &err));
   ck_assert_ptr_nonnull(strstr(err.text, "regex (moon"));
   patterns_deinit(&patterns);
   remove_dir();
