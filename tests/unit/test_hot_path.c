@@ -4,6 +4,7 @@
 
 #include "aggregate/aggregate.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "classify/classify.h"
 #include "ingest/ingest.h"
 #include "tests/unit/check_main.h"
@@ -116,4 +117,46 @@ START_TEST(no_line_allocates_once_tables_have_their_size) {
 }
 END_TEST
 
-TEST_MAIN(no_line_allocates_once_tables_have_their_size)
+/* Each line as Filebeat sends it. */
+static struct buf wrap_lines(struct slice log) {
+  struct buf wrapped = {0};
+  for (size_t end; log.len; log = slice_skip(log, end + 1)) {
+    end = slice_find_byte(log, '\n');
+    buf_append_slice(&wrapped,
+                     SLICE("{\"@timestamp\":\"2026-11-24T08:15:07.123Z\",\"agent\":{\"type\":\"filebeat\"},\"message\":"));
+    json_write_string(&wrapped, slice_of(log.ptr, end));
+    buf_append_slice(&wrapped, SLICE(",\"host\":{\"name\":\"shipper\"}}\n"));
+  }
+  return wrapped;
+}
+
+START_TEST(no_line_in_an_envelope_allocates_once_buffers_have_their_size) {
+  struct time_rules rules = {.now_us = clock_wall_us()};
+  struct parser parser;
+  struct buf log = read_sample("samples/mixed.log"), wrapped = wrap_lines(buf_slice(&log));
+  struct batch batch = {.base = wrapped.ptr, .len = wrapped.len, .reference_time_us = rules.now_us};
+  struct unwrapper *unwrapper = unwrapper_new(envelope_at(0));
+  parser_init(&parser, format_find(SLICE("postfix")), &rules, 1);
+  size_t allocated = 0;
+  for (unsigned round = 0; round < 3; round++) {
+    parser_clear_lines(&parser);
+#if HAS_OWN_MALLOC
+    allocation_count = 0;
+    is_counting = true;
+#endif
+    unwrapper_parse(unwrapper, &parser, &batch, batch.base, batch.base, batch.base + batch.len);
+#if HAS_OWN_MALLOC
+    is_counting = false;
+    allocated = allocation_count;
+#endif
+  }
+  ck_assert_uint_gt(parser.counts.unwrapped, 3000);
+  ck_assert_msg(allocated == 0, "%zu allocations for %zu bytes", allocated, wrapped.len);
+  unwrapper_free(unwrapper);
+  parser_deinit(&parser);
+  buf_deinit(&wrapped);
+  buf_deinit(&log);
+}
+END_TEST
+
+TEST_MAIN(no_line_allocates_once_tables_have_their_size, no_line_in_an_envelope_allocates_once_buffers_have_their_size)
