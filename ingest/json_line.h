@@ -5,7 +5,8 @@
  *     struct json_value values[FIELD_COUNT];
  *     if (!json_line_read(walk, p, end, values)) return READ_UNPARSED + UNPARSED_HEADER;
  *     ...
- *   const struct format FORMAT_X = {.name = "x", .parse = parse, .state_new = state_new, .state_free = json_line_state_free, .is_record = true};
+ *   const struct format FORMAT_X = {
+ *       .name = "x", .parse = parse, .state_new = state_new, .state_free = json_line_state_free, .is_record = true};
  *
  * All slices handed out are good until the parser's lists are cleared. */
 #ifndef INGEST_JSON_LINE_H
