@@ -43,8 +43,9 @@ enum line_kind {
   LINE_REJECT,     /* refused by our own server, with or without a queue id */
   LINE_EXPIRED,    /* qmgr gave up: every recipient still deferred becomes an expired delivery */
   LINE_REMOVED,    /* the message's end */
-  LINE_RECIPIENTS, /* where no line tells the end: it is when so many are settled; of one line with LINE_CLIENT and LINE_SENDER */
-  LINE_SETTLED,    /* so many recipients are, for good: behind their deliveries, of one line with them */
+  LINE_ARRIVED,    /* all that one line, its first, tells of a message: facts; it ends when so many recipients as that says */
+  LINE_COUNTED,    /* ... are settled: a delivery to one of them, who is settled unless deferred */
+  LINE_SETTLED,    /* so many more of them are, by the lines before this one */
   LINE_STARTED,    /* an attempt begins: the key is that of its number, and of the shard of its message's */
   LINE_RESULT,     /* what became of it: a delivery whose message and recipient are those of LINE_STARTED with this key */
   LINE_ACCEPTED,   /* a recipient that waits for an outcome, where those do not name theirs: see join_group.c */
@@ -57,6 +58,7 @@ enum line_kind {
 struct line_facts {
   struct slice sender, message_id, client_host, client_ip, source_ip;
   uint64_t size_bytes;
+  uint32_t recipient_count; /* of LINE_ARRIVED: that must be settled; 0: its end is told otherwise */
 };
 
 /* One line that says something of a message. All slices point into the batch (or are static) and may be absent. */
@@ -90,7 +92,7 @@ struct line {
     struct {
       struct slice queue_id, recipient, service; /* queue id of the message */
     } started;
-    uint32_t recipient_count; /* of LINE_RECIPIENTS and LINE_SETTLED */
+    uint32_t settled_count; /* of LINE_SETTLED */
     struct {
       struct slice sender, recipient, client_host, client_ip, dsn, stage, reply;
       uint16_t smtp_code;

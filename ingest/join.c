@@ -9,7 +9,7 @@
  *   qmgr     A1: from=<a@b>, status=expired   -> a delivery `expired` for e@f, with the reply of its last attempt
  *   qmgr     A1: removed                      -> forgets A1
  *
- * Where no line tells a message's end, it ends when as many recipients are settled as it has (LINE_RECIPIENTS, LINE_SETTLED) and no
+ * Where no line tells a message's end, it ends when as many recipients are settled as it has (LINE_ARRIVED, LINE_COUNTED, LINE_SETTLED) and no
  * deferral is left.
  *
  * Where a result names its attempt alone (qmail), the line that started the attempt is remembered under the attempt's number until then.
@@ -541,22 +541,33 @@ static void take_removed(struct join *join, const struct line *line, struct shar
   if (entry) entry_close(join, entry);
 }
 
-static void take_recipients(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+static void take_arrived(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+  const struct line_facts *facts = &line->facts;
   struct entry *entry = find_exact(shard, line->key, instance_hash);
-  if (!entry) entry = begin_message(join, line, shard, instance_hash);
-  touch(join, line, entry);
-  entry->unsettled_count = line->recipient_count;
+  if (!entry) {
+    entry = begin_message_anew(join, line, shard, instance_hash);
+  } else {
+    restart_message(join, line, entry, true);
+    touch(join, line, entry);
+  }
+  entry->has_client = entry->has_sender = true;
+  entry_set_string(join, entry, JOINED_CLIENT_HOST, facts->client_host);
+  entry_set_string(join, entry, JOINED_CLIENT_IP, facts->client_ip);
+  if (!join->options.skips_message_ids) entry_set_string(join, entry, JOINED_MESSAGE_ID, facts->message_id);
+  entry_set_string(join, entry, JOINED_SENDER, facts->sender);
+  entry->size_bytes = facts->size_bytes;
+  entry->unsettled_count = facts->recipient_count;
 }
 
 /* Of a message whose beginning was not seen nothing is left to wait for when no deferral is. So a restart that reads again from
  * its midst forgets it where it was forgotten before. */
-static void take_settled(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+static void settle(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash, uint32_t count) {
   struct entry *entry = find_any(shard, line->key, instance_hash);
   if (!entry) return;
   bool is_counted = entry->unsettled_count > 0, is_ended = is_orphan(entry);
   if (is_counted) {
     touch(join, line, entry);
-    entry->unsettled_count -= line->recipient_count < entry->unsettled_count ? line->recipient_count : entry->unsettled_count;
+    entry->unsettled_count -= count < entry->unsettled_count ? count : entry->unsettled_count;
     is_ended = !entry->unsettled_count;
   }
   if (is_ended && !entry->deferrals) entry_close(join, entry);
@@ -583,8 +594,12 @@ void join_take(struct join *join, const struct line *line, struct delivery_stage
     case LINE_REJECT: take_reject(join, line, shard, instance_hash, stage); break;
     case LINE_EXPIRED: take_expired(join, line, shard, instance_hash, stage); break;
     case LINE_REMOVED: take_removed(join, line, shard, instance_hash); break;
-    case LINE_RECIPIENTS: take_recipients(join, line, shard, instance_hash); break;
-    case LINE_SETTLED: take_settled(join, line, shard, instance_hash); break;
+    case LINE_ARRIVED: take_arrived(join, line, shard, instance_hash); break;
+    case LINE_COUNTED:
+      take_delivery(join, line, shard, instance_hash, stage);
+      if (line->delivery.status != STATUS_deferred) settle(join, line, shard, instance_hash, 1);
+      break;
+    case LINE_SETTLED: settle(join, line, shard, instance_hash, line->settled_count); break;
     case LINE_STARTED: take_started(join, line, shard, instance_hash); break;
     case LINE_RESULT: take_result(join, line, shard, instance_hash, stage); break;
     case LINE_ACCEPTED: join_take_accepted(join, line, find_touched(join, line, shard, instance_hash)); break;

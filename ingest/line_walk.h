@@ -50,6 +50,24 @@ void line_walk(struct parser *parser, const struct batch *batch, const char *loo
  * else zero or absent. Good until the next line_walk_add. An absent queue id joins with nothing. */
 struct line *line_walk_add(struct line_walk *walk, struct slice host, struct slice queue_id);
 
+/* The same for a hot path: the key is the caller's, and service and what the kind has of its own are not set:
+ * assign the whole of the latter. */
+static inline struct line *line_walk_open(struct line_walk *walk, uint64_t key, struct slice host, struct slice queue_id) {
+  struct parser *parser = walk->parser;
+  struct line_list *list = &parser->lists[line_shard(key) % parser->worker_count];
+  if (__builtin_expect(list->count == list->cap, 0)) line_list_grow(list);
+  struct line *line = &list->items[list->count++];
+  line->key = key;
+  line->position = walk->position;
+  line->number = walk->number;
+  line->time_us = walk->time_us;
+  line->times = 1;
+  line->host = host;
+  line->instance = SLICE_ABSENT;
+  line->queue_id = queue_id;
+  return line;
+}
+
 /* The same with a key of the caller's. */
 struct line *line_walk_add_keyed(struct line_walk *walk, uint64_t key, struct slice host, struct slice queue_id);
 

@@ -73,13 +73,10 @@ static unsigned read_message(struct line_walk *walk, struct slice host, const ch
   struct slice id = find_value(p, end, SLICE("msgid="));
   uint64_t size = read_number(find_value(p, end, SLICE("size="))), count = read_number(find_value(p, end, SLICE("nrcpt=")));
   if (id.len != OPENSMTPD_MESSAGE_ID_LEN || size == U64_ABSENT) return READ_UNPARSED + UNPARSED_BODY;
-  line_walk_add(walk, host, id)->kind = LINE_CLIENT;
-  struct line *sender = line_walk_add(walk, host, id);
-  sender->kind = LINE_SENDER;
-  sender->sender.size_bytes = size;
-  struct line *recipients = line_walk_add(walk, host, id);
-  recipients->kind = LINE_RECIPIENTS;
-  recipients->recipient_count = count > UINT32_MAX ? 0 : (uint32_t)count;
+  struct line *line = line_walk_add(walk, host, id);
+  line->kind = LINE_ARRIVED;
+  line->facts.size_bytes = size;
+  line->facts.recipient_count = count > UINT32_MAX ? 0 : (uint32_t)count;
   return READ_INFO;
 }
 

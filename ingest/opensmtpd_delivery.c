@@ -160,7 +160,7 @@ static unsigned add_record(struct line_walk *walk, struct slice host, struct sli
   if (status == STATUS_deferred || !slice_is_absent(line->delivery.orig_recipient)) return READ_DELIVERY;
   struct line *settled = line_walk_add(walk, host, queue_id);
   settled->kind = LINE_SETTLED;
-  settled->recipient_count = 1;
+  settled->settled_count = 1;
   return READ_DELIVERY;
 }
 

@@ -1,7 +1,7 @@
 /* The Sendmail format: syslog lines of sendmail, sm-mta, sm-msp-queue and what else begins with "sm-", versions 8.8 to 8.18.
  *
- *   sm-mta[9]: 6AOBkbU3015325: from=<a@b>, size=9, nrcpts=1, ...     -> client, message id, sender
- *   sm-mta[9]: 6AOBkbU3015325: to=<c@d>, ..., stat=Sent (ok)         -> a delivery; so many recipients are settled
+ *   sm-mta[9]: 6AOBkbU3015325: from=<a@b>, size=9, nrcpts=1, ...     -> sender, client, message id, number of recipients
+ *   sm-mta[9]: 6AOBkbU3015325: to=<c@d>, ..., stat=Sent (ok)         -> a delivery; a recipient is settled
  *   sm-mta[9]: 6AOBkbU3015325: 6AOBkbU3015326: DSN: User unknown     -> the null sender of 6AOBkbU3015326
  *   sm-mta[9]: 6AOBkbU3015325: done; delay=00:00:01, ntries=1        -> removed; only from log level 11 on
  *
@@ -75,7 +75,23 @@ static bool read_bracketed(const char *open, const char *close, struct slice *ip
   return true;
 }
 
+/* "mx.b.example. [192.0.2.7]". */
+static bool read_usual_peer(struct slice peer, struct slice *host, struct slice *ip) {
+  const char *begin = peer.ptr, *close = begin + peer.len - 1, *p = close;
+  if (peer.len < 6 || *close != ']') return false;
+  while (p > begin && (ascii_is_digit(p[-1]) || p[-1] == '.')) p--;
+  const char *name_end = p - 2; /* the blank before the bracket */
+  if (p - begin < 3 || p == close || p[-1] != '[' || *name_end != ' ' || *begin == '[') return false;
+  for (const char *at = begin; at < name_end; at++)
+    if (*at == '@') return false;
+  if (close - p > 15) return false;
+  *ip = slice_between(p, close);
+  *host = slice_between(begin, name_end[-1] == '.' ? name_end - 1 : name_end);
+  return host->len > 0;
+}
+
 void sendmail_read_peer(struct slice peer, struct slice *host, struct slice *ip) {
+  if (read_usual_peer(peer, host, ip)) return;
   static const struct slice forged = SLICE(" (may be forged)");
   bool is_forged = slice_ends_with(peer, forged);
   *host = *ip = SLICE_ABSENT;
@@ -145,18 +161,20 @@ static bool is_sendmail(struct slice program) {
 /* Behind the queue id. */
 static unsigned read_text(struct sendmail_message *message, const char *p, const char *end) {
   struct slice ignored;
+  if (!slice_is_absent(message->queue_id)) {
+    message->key = line_key_of(message->host, message->queue_id, message->walk->limit);
+    if (STARTS_WITH(p, end, "to=")) return sendmail_read_delivery(message, p + 3, end);
+    if (STARTS_WITH(p, end, "from=")) return sendmail_read_sender(message, p + 5, end);
+    if (STARTS_WITH(p, end, "<") && !STARTS_WITH(p, end, "<-- ")) return sendmail_read_refused(message, p, end);
+    if (STARTS_WITH(p, end, "done; delay=")) {
+      sendmail_open(message, LINE_REMOVED)->service = SLICE_ABSENT;
+      return READ_INFO;
+    }
+  }
   if (STARTS_WITH(p, end, "ruleset=")) return sendmail_read_ruleset(message, p + 8, end);
   if (STARTS_WITH(p, end, "Milter: ")) return sendmail_read_milter(message, p + 8, end);
-  if (slice_is_absent(message->queue_id)) return READ_NOISE + noise_of(p, end);
-  if (STARTS_WITH(p, end, "to=")) return sendmail_read_delivery(message, p + 3, end);
-  if (STARTS_WITH(p, end, "from=")) return sendmail_read_sender(message, p + 5, end);
-  if (STARTS_WITH(p, end, "<") && !STARTS_WITH(p, end, "<-- ")) return sendmail_read_refused(message, p, end);
-  if (STARTS_WITH(p, end, "done; delay=")) {
-    line_walk_add(message->walk, message->host, message->queue_id)->kind = LINE_REMOVED;
-    return READ_INFO;
-  }
   enum noise noise = noise_of(p, end);
-  if (noise == NOISE_bookkeeping && sendmail_read_queue_id(message->walk, p, end, &ignored))
+  if (noise == NOISE_bookkeeping && !slice_is_absent(message->queue_id) && sendmail_read_queue_id(message->walk, p, end, &ignored))
     return sendmail_read_notification(message, p, end);
   return READ_NOISE + noise;
 }

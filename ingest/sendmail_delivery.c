@@ -59,30 +59,42 @@ static bool split_reply(const char *p, const char *end, struct fields *fields) {
   return true;
 }
 
+/* ctladdr=ADDRESS, which may be quoted and hold commas. */
+static const char *read_ctladdr(const char *p, const char *end, const char *limit, struct fields *fields,
+                                struct sendmail_commas *commas) {
+  p = sendmail_read_address(p + 8, end, &fields->ctladdr);
+  if (!p) return NULL;
+  sendmail_commas_start(commas, p, end, limit);
+  return sendmail_commas_next(commas);
+}
+
 /* Keys from p on, up to the status, which is the last. */
-static bool read_fields(const char *p, const char *end, struct fields *fields) {
-  for (const char *comma;; p = comma + 2) {
-    if (STARTS_WITH(p, end, "stat=")) {
+static bool read_fields(const char *p, const char *end, const char *limit, struct fields *fields) {
+  struct sendmail_commas commas;
+  sendmail_commas_start(&commas, p, end, limit);
+  for (const char *comma; end - p > 5; p = comma + 2) {
+    if (*p == 's' && STARTS_WITH(p, end, "stat=")) {
       fields->stat = slice_between(p + 5, end);
       return true;
     }
-    if (STARTS_WITH(p, end, "reply=")) return split_reply(p + 6, end, fields);
-    if (STARTS_WITH(p, end, "ctladdr=")) {
-      comma = sendmail_read_address(p + 8, end, &fields->ctladdr);
-      comma = comma ? sendmail_find_comma(comma, end) : NULL;
-    } else {
-      comma = sendmail_find_comma(p, end);
-    }
+    if (*p == 'r' && STARTS_WITH(p, end, "reply=")) return split_reply(p + 6, end, fields);
+    if (*p == 'c' && STARTS_WITH(p, end, "ctladdr="))
+      comma = read_ctladdr(p, end, limit, fields, &commas);
+    else
+      comma = sendmail_commas_next(&commas);
     if (!comma) return false;
-    if (STARTS_WITH(p, end, "delay="))
+    if (*p == 'd' && STARTS_WITH(p, end, "delay="))
       fields->delay = slice_between(p + 6, comma);
-    else if (STARTS_WITH(p, end, "mailer="))
-      fields->mailer = slice_between(p + 7, comma);
-    else if (STARTS_WITH(p, end, "relay="))
-      fields->relay = slice_between(p + 6, comma);
-    else if (STARTS_WITH(p, end, "dsn="))
+    else if (*p == 'd' && STARTS_WITH(p, end, "dsn="))
       fields->dsn = slice_between(p + 4, comma);
+    else if (*p == 'm' && STARTS_WITH(p, end, "mailer="))
+      fields->mailer = slice_between(p + 7, comma);
+    else if (*p == 'r' && STARTS_WITH(p, end, "relay="))
+      fields->relay = slice_between(p + 6, comma);
   }
+  if (!STARTS_WITH(p, end, "stat=")) return false;
+  fields->stat = slice_between(p + 5, end);
+  return true;
 }
 
 /* The text behind the codes that Sendmail itself puts in the place of a reply when the server did not give one; NULL when it is a
@@ -120,6 +132,7 @@ static void set_reply(const struct fields *fields, struct line *line) {
 
 /* No attempt: queued for later, held, or asked what would be (-bv). */
 static bool is_no_attempt(struct slice stat) {
+  if (stat.len && (*stat.ptr == 'S' || *stat.ptr == 'D')) return false;
   static const struct slice words[] = {SLICE("queued"), SLICE("quarantined"), SLICE("deliverable"), SLICE("quarantine")};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (slice_equal(stat, words[i])) return true;
@@ -139,55 +152,26 @@ static struct slice alias_of(const struct fields *fields) {
   return alias;
 }
 
-/* What all recipients of the line have in common. */
-static void set_common(struct sendmail_message *message, const struct fields *fields, struct line *line) {
-  if (slice_is_absent(fields->mailer)) {
-    line->kind = LINE_REJECT;
-    line->service = message->program;
-    line->reject.stage = SLICE("END-OF-MESSAGE");
-    line->reject.reply = fields->stat;
-    line->reject.smtp_code = reply_smtp_code(fields->stat.ptr, fields->stat.ptr + fields->stat.len);
-    line->reject.dsn = reply_dsn(fields->stat.ptr, fields->stat.ptr + fields->stat.len);
-    return;
-  }
-  line->kind = LINE_DELIVERY;
+/* What all recipients of an attempt have in common. */
+static void set_delivery(const struct fields *fields, struct line *line) {
   line->service = fields->mailer;
-  line->delivery.orig_recipient = alias_of(fields);
-  line->delivery.dsn = fields->dsn;
-  line->delivery.delay_us = read_delay(fields->delay);
-  line->delivery.status = status_of(fields->stat);
-  if (fields->relay.len)
-    sendmail_read_peer(fields->relay, &line->delivery.relay_host, &line->delivery.relay_ip);
-  else
-    line->delivery.relay_host = fields->mailer;
+  line->delivery = (__typeof__(line->delivery)){
+      .orig_recipient = alias_of(fields),
+      .relay_host = fields->mailer,
+      .dsn = fields->dsn,
+      .delay_us = read_delay(fields->delay),
+      .status = status_of(fields->stat),
+  };
+  if (fields->relay.len) sendmail_read_peer(fields->relay, &line->delivery.relay_host, &line->delivery.relay_ip);
   set_reply(fields, line);
 }
 
 /* The submission program's hand-over to the server on its own host, which logs the delivery itself. */
-static bool is_hand_over(const struct line *line) {
-  return line->kind == LINE_DELIVERY && line->delivery.status == STATUS_delivered && slice_equal(line->service, SLICE("relay")) &&
-         (slice_starts_with(line->delivery.relay_ip, SLICE("127.")) || slice_equal(line->delivery.relay_ip, SLICE("::1")));
-}
-
-/* The recipients of [p, end), a list with its commas, each as a copy of `common`. Those that were in brackets are what nrcpts=
- * counted; the others came out of aliases. */
-static void add_recipients(struct sendmail_message *message, const char *p, const char *end, const struct line *common) {
-  bool is_reject = common->kind == LINE_REJECT;
-  uint64_t settled = 0;
-  while (p < end) {
-    struct slice recipient;
-    settled += *p == '<';
-    p = sendmail_read_address(p, end, &recipient) + 1;
-    struct line *line = line_walk_add(message->walk, message->host, message->queue_id);
-    line->kind = common->kind;
-    line->service = common->service;
-    if (is_reject)
-      line->reject = common->reject, line->reject.recipient = recipient;
-    else
-      line->delivery = common->delivery, line->delivery.recipient = recipient;
-  }
-  if (settled && (is_reject || common->delivery.status != STATUS_deferred))
-    sendmail_add_count(message, message->queue_id, LINE_SETTLED, settled);
+static bool is_hand_over(const struct fields *fields) {
+  struct slice host, ip;
+  if (!slice_equal(fields->mailer, SLICE("relay")) || status_of(fields->stat) != STATUS_delivered) return false;
+  sendmail_read_peer(fields->relay, &host, &ip);
+  return slice_starts_with(ip, SLICE("127.")) || slice_equal(ip, SLICE("::1"));
 }
 
 /* Behind the list of recipients at p and its last comma; NULL when it is none. */
@@ -202,20 +186,66 @@ static const char *skip_recipients(const char *p, const char *end) {
   return NULL;
 }
 
+/* Those in brackets are what nrcpts= counted; the others came out of aliases. */
+static enum line_kind kind_of(const char *recipient) { return *recipient == '<' ? LINE_COUNTED : LINE_DELIVERY; }
+
+/* The recipients of [p, end), a list with its commas; `recipient` is the first. */
+static void add_deliveries(struct sendmail_message *message, const char *p, const char *end, struct slice recipient,
+                           const struct fields *fields) {
+  struct line *line = sendmail_open(message, kind_of(p));
+  set_delivery(fields, line);
+  line->delivery.recipient = recipient;
+  p = recipient.ptr + recipient.len + (*p == '<') + 1;
+  if (p == end) return;
+  struct line first = *line;
+  while (p < end) {
+    line = sendmail_open(message, kind_of(p));
+    line->service = first.service;
+    line->delivery = first.delivery;
+    p = sendmail_read_address(p, end, &line->delivery.recipient) + 1;
+  }
+}
+
+static void add_rejects(struct sendmail_message *message, const char *p, const char *end, const struct fields *fields) {
+  const char *reply = fields->stat.ptr, *reply_end = reply + fields->stat.len;
+  uint32_t count = 0;
+  while (p < end) {
+    struct line *line = line_walk_add(message->walk, message->host, message->queue_id);
+    count += *p == '<';
+    line->kind = LINE_REJECT;
+    line->service = message->program;
+    line->reject.stage = SLICE("END-OF-MESSAGE");
+    line->reject.reply = fields->stat;
+    line->reject.smtp_code = reply_smtp_code(reply, reply_end);
+    line->reject.dsn = reply_dsn(reply, reply_end);
+    p = sendmail_read_address(p, end, &line->reject.recipient) + 1;
+  }
+  if (!count) return;
+  struct line *line = line_walk_add(message->walk, message->host, message->queue_id);
+  line->kind = LINE_SETTLED;
+  line->settled_count = count;
+}
+
 unsigned sendmail_read_delivery(struct sendmail_message *message, const char *p, const char *end) {
-  const char *behind = skip_recipients(p, end);
   struct fields fields = {0};
-  struct line common = {0};
+  struct slice recipient;
+  const char *behind = sendmail_read_path(message->walk, p, end, &recipient);
   if (!behind) return READ_UNPARSED + UNPARSED_BODY;
+  if (recipient.len && STARTS_WITH(behind, end, ", "))
+    behind++;
+  else if (!(behind = skip_recipients(p, end)))
+    return READ_UNPARSED + UNPARSED_BODY;
   const char *first = behind + 1;
   if (STARTS_WITH(first, end, "[more], ")) first += 8;
-  if (!read_fields(first, end, &fields)) return READ_UNPARSED + UNPARSED_BODY;
+  if (!read_fields(first, end, message->walk->limit, &fields)) return READ_UNPARSED + UNPARSED_BODY;
   if (is_no_attempt(fields.stat)) return READ_NOISE + NOISE_bookkeeping;
-  set_common(message, &fields, &common);
-  if (is_hand_over(&common)) {
-    line_walk_add(message->walk, message->host, message->queue_id)->kind = LINE_REMOVED;
+  if (slice_is_absent(fields.mailer)) {
+    add_rejects(message, p, behind, &fields);
+  } else if (is_hand_over(&fields)) {
+    sendmail_open(message, LINE_REMOVED)->service = SLICE_ABSENT;
     return READ_INFO;
+  } else {
+    add_deliveries(message, p, behind, recipient, &fields);
   }
-  add_recipients(message, p, behind, &common);
   return READ_DELIVERY;
 }

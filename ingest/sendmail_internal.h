@@ -7,6 +7,7 @@
 #ifndef INGEST_SENDMAIL_INTERNAL_H
 #define INGEST_SENDMAIL_INTERNAL_H
 
+#include "ingest/line_key.h"
 #include "ingest/line_walk.h"
 #include "ingest/syslog.h"
 
@@ -16,6 +17,7 @@ struct sendmail_message {
   struct slice host;
   struct slice program; /* tag of syslog: sendmail, sm-mta, ... */
   struct slice queue_id;
+  uint64_t key; /* line_key(host, queue_id), for sendmail_open */
 };
 
 /* Each reads the text [p, end) behind the queue id and what is quoted here, adds what it says, and returns a read_result. */
@@ -37,11 +39,47 @@ const char *sendmail_read_address(const char *p, const char *end, struct slice *
 /* "mx.b.example. [192.0.2.7]", "[192.0.2.7]", "[mx.b.example]", "user@host [IPv6:2001:db8::1] (may be forged)". */
 void sendmail_read_peer(struct slice peer, struct slice *host, struct slice *ip);
 
-static inline void sendmail_add_count(struct sendmail_message *message, struct slice queue_id, enum line_kind kind,
-                                      uint64_t count) {
-  struct line *line = line_walk_add(message->walk, message->host, queue_id);
+/* An item of the message's own; what its kind has is not set (line_walk_open). */
+static inline struct line *sendmail_open(struct sendmail_message *message, enum line_kind kind) {
+  struct line *line = line_walk_open(message->walk, message->key, message->host, message->queue_id);
   line->kind = kind;
-  line->recipient_count = count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
+  return line;
+}
+
+/* The places of ", " one after another, 64 bytes looked at once. Bytes up to `limit` (>= end) may be read. */
+struct sendmail_commas {
+  const char *base, *end, *limit;
+  uint64_t found; /* commas of the block at base that are not passed yet */
+};
+
+static inline void sendmail_commas_start(struct sendmail_commas *commas, const char *p, const char *end, const char *limit) {
+  *commas = (struct sendmail_commas){p, end, limit, block_find(block_load_until(p, limit), ',')};
+}
+
+/* The next, or NULL. */
+static inline const char *sendmail_commas_next(struct sendmail_commas *commas) {
+  for (;;) {
+    while (__builtin_expect(!commas->found, 0)) {
+      commas->base += BLOCK_BYTES;
+      if (commas->base >= commas->end) return NULL;
+      commas->found = block_find(block_load_until(commas->base, commas->limit), ',');
+    }
+    const char *p = commas->base + bits_first(commas->found);
+    commas->found = bits_drop_first(commas->found);
+    if (commas->end - p < 2) return NULL;
+    if (__builtin_expect(p[1] == ' ', 1)) return p;
+  }
+}
+
+/* sendmail_read_address, for the usual "<...>" of less than 63 bytes without quotes; what is not such a one goes to the other. */
+static inline const char *sendmail_read_path(const struct line_walk *walk, const char *p, const char *end, struct slice *address) {
+  struct block block = block_load_until(p, walk->limit);
+  uint64_t inside = bits_below((size_t)(end - p)), closes = block_find(block, '>') & inside;
+  if (__builtin_expect(p >= end || *p != '<' || !closes || (block_find(block, '"') & (closes - 1) & ~closes), 0))
+    return sendmail_read_address(p, end, address);
+  const char *close = p + bits_first(closes);
+  *address = slice_between(p + 1, close);
+  return close + 1;
 }
 
 /* The next ", " at or behind p, or NULL. */

@@ -18,76 +18,60 @@ static uint64_t read_number(const char *p, const char *end) {
   return value;
 }
 
-struct sender_fields {
-  struct slice address, message_id, relay;
-  uint64_t size_bytes, recipient_count;
-};
-
-/* The message id at p, which is the sender's: up to ">, " if it begins with '<'. Returns behind it, or NULL. */
-static const char *read_message_id(const char *p, const char *end, struct slice *message_id) {
-  const char *close = p < end && *p == '<' ? memmem(p, (size_t)(end - p), ">, ", 3) : NULL;
-  const char *comma = close ? close + 1 : sendmail_find_comma(p, end);
+/* The message id at p, which is the sender's: up to ">, " if it begins with '<'. Returns its end. */
+static const char *read_message_id(const char *p, const char *end, struct sendmail_commas *commas, struct slice *message_id) {
+  const char *comma = sendmail_commas_next(commas);
+  if (*p == '<')
+    while (comma && comma[-1] != '>') comma = sendmail_commas_next(commas);
   *message_id = slice_between(p, comma ? comma : end);
   return comma;
 }
 
-/* Where "relay=" begins, the last in the line: what stands before may be the sender's words. */
-static const char *find_relay(const char *p, const char *end) {
-  const char *found = NULL;
-  for (; (p = memmem(p, (size_t)(end - p), ", relay=", 8)); p += 8) found = p;
-  return found ? found + 8 : NULL;
-}
-
-static void read_fields(const char *p, const char *end, struct sender_fields *fields) {
-  for (const char *comma; p; p = comma ? comma + 2 : NULL) {
-    if (STARTS_WITH(p, end, "msgid=")) {
-      comma = read_message_id(p + 6, end, &fields->message_id);
-      p = comma;
-      break;
+/* Keys from p on. relay= is the last, and the last one that is there: what stands before may be the sender's words. */
+static void read_fields(const char *p, const char *end, const char *limit, struct line_facts *facts, struct slice *relay,
+                        uint64_t *recipient_count) {
+  struct sendmail_commas commas;
+  sendmail_commas_start(&commas, p, end, limit);
+  for (const char *comma; p && end - p > 5; p = comma ? comma + 2 : NULL) {
+    if (*p == 'm' && STARTS_WITH(p, end, "msgid=") && slice_is_absent(facts->message_id)) {
+      comma = end - p > 6 ? read_message_id(p + 6, end, &commas, &facts->message_id) : NULL;
+      continue;
     }
-    comma = sendmail_find_comma(p, end);
+    comma = sendmail_commas_next(&commas);
     const char *value_end = comma ? comma : end;
-    if (STARTS_WITH(p, end, "size="))
-      fields->size_bytes = read_number(p + 5, value_end);
-    else if (STARTS_WITH(p, end, "nrcpts="))
-      fields->recipient_count = read_number(p + 7, value_end);
-    else if (STARTS_WITH(p, end, "relay="))
-      fields->relay = slice_between(p + 6, end);
+    if (*p == 's' && STARTS_WITH(p, end, "size=") && facts->size_bytes == U64_ABSENT)
+      facts->size_bytes = read_number(p + 5, value_end);
+    else if (*p == 'n' && STARTS_WITH(p, end, "nrcpts=") && *recipient_count == U64_ABSENT)
+      *recipient_count = read_number(p + 7, value_end);
+    else if (*p == 'r' && STARTS_WITH(p, end, "relay="))
+      *relay = slice_between(p + 6, end);
   }
-  const char *relay = p ? find_relay(p, end) : NULL;
-  if (relay) fields->relay = slice_between(relay, end);
 }
 
 unsigned sendmail_read_sender(struct sendmail_message *message, const char *p, const char *end) {
-  struct sender_fields fields = {.size_bytes = U64_ABSENT, .recipient_count = U64_ABSENT};
-  const char *comma = sendmail_read_address(p, end, &fields.address);
+  struct line_facts facts = {.size_bytes = U64_ABSENT};
+  struct slice relay = SLICE_ABSENT;
+  uint64_t recipient_count = U64_ABSENT;
+  const char *comma = sendmail_read_path(message->walk, p, end, &facts.sender);
   if (!comma || !STARTS_WITH(comma, end, ", ")) return READ_UNPARSED + UNPARSED_BODY;
-  read_fields(comma + 2, end, &fields);
-  if (fields.recipient_count == U64_ABSENT || fields.size_bytes == U64_ABSENT) return READ_UNPARSED + UNPARSED_BODY;
-  if (!fields.recipient_count) return READ_NOISE + NOISE_connection; /* each was refused, or the client went away */
-  struct line *client = line_walk_add(message->walk, message->host, message->queue_id);
-  client->kind = LINE_CLIENT;
-  if (fields.relay.len) sendmail_read_peer(fields.relay, &client->client.host, &client->client.ip);
-  if (fields.message_id.len) {
-    struct line *line = line_walk_add(message->walk, message->host, message->queue_id);
-    line->kind = LINE_MESSAGE_ID;
-    line->message_id = fields.message_id;
-  }
-  struct line *line = line_walk_add(message->walk, message->host, message->queue_id);
-  line->kind = LINE_SENDER;
-  line->sender.address = fields.address;
-  line->sender.size_bytes = fields.size_bytes;
-  sendmail_add_count(message, message->queue_id, LINE_RECIPIENTS, fields.recipient_count);
+  read_fields(comma + 2, end, message->walk->limit, &facts, &relay, &recipient_count);
+  if (recipient_count == U64_ABSENT || facts.size_bytes == U64_ABSENT) return READ_UNPARSED + UNPARSED_BODY;
+  if (!recipient_count) return READ_NOISE + NOISE_connection; /* each was refused, or the client went away */
+  if (relay.len) sendmail_read_peer(relay, &facts.client_host, &facts.client_ip);
+  facts.recipient_count = recipient_count > UINT32_MAX ? UINT32_MAX : (uint32_t)recipient_count;
+  struct line *line = sendmail_open(message, LINE_ARRIVED);
+  line->service = SLICE_ABSENT;
+  line->facts = facts;
   return READ_INFO;
 }
 
 /* Of a message that Sendmail makes. */
-static void add_sender(struct sendmail_message *message, struct slice queue_id, struct slice address) {
-  line_walk_add(message->walk, message->host, queue_id)->kind = LINE_CLIENT;
+static void add_own(struct sendmail_message *message, struct slice queue_id, struct slice sender, uint32_t recipient_count) {
   struct line *line = line_walk_add(message->walk, message->host, queue_id);
-  line->kind = LINE_SENDER;
-  line->sender.address = address;
-  line->sender.size_bytes = U64_ABSENT;
+  line->kind = LINE_ARRIVED;
+  line->facts.sender = sender;
+  line->facts.size_bytes = U64_ABSENT;
+  line->facts.recipient_count = recipient_count;
 }
 
 unsigned sendmail_read_notification(struct sendmail_message *message, const char *p, const char *end) {
@@ -96,14 +80,13 @@ unsigned sendmail_read_notification(struct sendmail_message *message, const char
   struct slice queue_id, text = SLICE_ABSENT;
   p = sendmail_read_queue_id(message->walk, p, end, &queue_id);
   if (p && STARTS_WITH(p, end, "clone: owner=")) {
-    add_sender(message, queue_id, slice_between(p + 13, end));
+    add_own(message, queue_id, slice_between(p + 13, end), 0);
     return READ_INFO;
   }
   for (size_t i = 0; p && i < sizeof kinds / sizeof *kinds; i++)
     if (slice_starts_with(slice_between(p, end), kinds[i])) text = slice_between(p + kinds[i].len, end);
   if (slice_is_absent(text)) return READ_NOISE + NOISE_bookkeeping;
-  add_sender(message, queue_id, SLICE(""));
-  sendmail_add_count(message, queue_id, LINE_RECIPIENTS, 1);
+  add_own(message, queue_id, SLICE(""), 1);
   if (slice_starts_with(text, SLICE("Cannot send message ")) || slice_starts_with(text, SLICE("delivery time expired"))) {
     struct line *line = line_walk_add(message->walk, message->host, message->queue_id);
     line->kind = LINE_EXPIRED;

@@ -76,7 +76,8 @@ static inline void describe(const struct parser *parser, const struct line_count
   unsigned delivery_count = 0;
   for (size_t i = 0; i < list->count; i++) {
     enum line_kind kind = list->items[i].kind;
-    delivery_count += kind == LINE_DELIVERY || kind == LINE_REJECT || kind == LINE_RECORD || kind == LINE_RESULT || kind == LINE_GROUP;
+    delivery_count += kind == LINE_DELIVERY || kind == LINE_COUNTED || kind == LINE_REJECT || kind == LINE_RECORD ||
+                      kind == LINE_RESULT || kind == LINE_GROUP;
     if (i) buf_append_byte(out, ' ');
     line_json_write(out, &list->items[i]);
   }

@@ -50,11 +50,13 @@ static inline void line_json_facts(struct buf *out, const struct line *line) {
   line_json_str(out, "client_ip", line->facts.client_ip);
   line_json_str(out, "source_ip", line->facts.source_ip);
   if (line->facts.size_bytes != U64_ABSENT) line_json_number(out, "size", (double)line->facts.size_bytes);
+  if (line->kind == LINE_ARRIVED && line->facts.recipient_count)
+    line_json_number(out, "recipient_count", line->facts.recipient_count);
 }
 
 static inline void line_json_write(struct buf *out, const struct line *line) {
-  static const char *const kinds[] = {"client",  "message_id", "sender", "delivery", "reject", "expired", "removed", "recipients",
-                                      "settled", "started",    "result", "accepted", "group",  "facts",   "record"};
+  static const char *const kinds[] = {"client",  "message_id", "sender",  "delivery", "reject",   "expired", "removed", "arrived",
+                                      "counted", "settled",    "started", "result",   "accepted", "group",   "facts",   "record"};
   char time[32];
   buf_printf(out, "{\"kind\":\"%s\"", kinds[line->kind]);
   line_json_str(out, "time", slice_of(time, clock_format_rfc3339(line->time_us, time)));
@@ -78,13 +80,14 @@ static inline void line_json_write(struct buf *out, const struct line *line) {
     line_json_str(out, "of", line->started.queue_id);
     line_json_str(out, "recipient", line->started.recipient);
     line_json_str(out, "by", line->started.service);
-  } else if (line->kind == LINE_DELIVERY || line->kind == LINE_RECORD || line->kind == LINE_RESULT || line->kind == LINE_GROUP) {
+  } else if (line->kind == LINE_DELIVERY || line->kind == LINE_COUNTED || line->kind == LINE_RECORD || line->kind == LINE_RESULT ||
+             line->kind == LINE_GROUP) {
     line_json_delivery(out, line);
   } else if (line->kind == LINE_REJECT) {
     line_json_reject(out, line);
-  } else if (line->kind == LINE_RECIPIENTS || line->kind == LINE_SETTLED) {
-    line_json_number(out, "recipient_count", line->recipient_count);
-  } else if (line->kind == LINE_FACTS) {
+  } else if (line->kind == LINE_SETTLED) {
+    line_json_number(out, "settled_count", line->settled_count);
+  } else if (line->kind == LINE_FACTS || line->kind == LINE_ARRIVED) {
     line_json_facts(out, line);
   }
   buf_append(out, "}", 1);

@@ -24,7 +24,7 @@ struct stream {
   struct line lines[LINE_COUNT];
   struct join_options options;
   char texts[LINE_COUNT][400];
-  struct line more[LINE_COUNT][2]; /* what else the line says */
+  struct line more[LINE_COUNT][1]; /* what else the line says */
   unsigned more_count[LINE_COUNT];
 };
 
@@ -68,9 +68,16 @@ static struct line make_line(const char *id, uint64_t index, uint64_t *random, c
   }
 }
 
-static struct line make_count(enum line_kind kind, const char *id, uint64_t index, uint32_t count) {
-  struct line line = line_make(kind, NULL, "sendmail", id, index);
-  line.recipient_count = count;
+static struct line make_settled(const char *id, uint64_t index, uint32_t count) {
+  struct line line = line_make(LINE_SETTLED, NULL, "sendmail", id, index);
+  line.settled_count = count;
+  return line;
+}
+
+static struct line make_arrived(const char *id, uint64_t index, const char *client, const char *sender, uint32_t count) {
+  struct line line = line_make(LINE_ARRIVED, NULL, "sendmail", id, index);
+  line.facts = (struct line_facts){
+      .sender = slice_from_cstr(sender), .client_host = slice_from_cstr(client), .size_bytes = 7, .recipient_count = count};
   return line;
 }
 
@@ -80,12 +87,7 @@ static void make_counted_line(struct stream *stream, const char *id, uint64_t i,
   switch (roll(random, 10)) {
     case 0:
     case 1:
-    case 2:
-      *line = line_client(id, i, stream->texts[i], "10.0.0.7");
-      more[0] = line_sender(id, i, SENDERS[roll(random, 4)], 7);
-      more[1] = make_count(LINE_RECIPIENTS, id, i, 1 + roll(random, 3));
-      stream->more_count[i] = 2;
-      break;
+    case 2: *line = make_arrived(id, i, stream->texts[i], SENDERS[roll(random, 4)], 1 + roll(random, 3)); break;
     case 3:
       *line = line_of_qmgr(LINE_EXPIRED, id, i);
       more[0] = line_of_qmgr(LINE_REMOVED, id, i);
@@ -93,9 +95,10 @@ static void make_counted_line(struct stream *stream, const char *id, uint64_t i,
       break;
     default:
       *line = make_delivery(id, i, random, stream->texts[i]);
+      if (id[1] == '1') line->kind = LINE_COUNTED;
       if (id[1] > '3') line->kind = LINE_RECORD;
-      more[0] = make_count(LINE_SETTLED, id, i, 1);
-      stream->more_count[i] = line->delivery.status != STATUS_deferred && roll(random, 6);
+      more[0] = make_settled(id, i, 1);
+      stream->more_count[i] = line->kind != LINE_COUNTED && line->delivery.status != STATUS_deferred && roll(random, 6);
   }
   line->instance = SLICE_ABSENT;
   for (unsigned k = 0; k < stream->more_count[i]; k++) more[k].instance = SLICE_ABSENT;
