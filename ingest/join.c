@@ -337,6 +337,12 @@ static void fill_common(struct join *join, const struct line *line, const struct
   out->size_bytes = entry ? entry->size_bytes : U64_ABSENT;
 }
 
+/* The delay that the line tells; where it tells none and the arrival was seen, the time since then. */
+static int64_t delay_of(const struct line *line, const struct entry *entry, int64_t told_us) {
+  bool is_arrival_known = entry && entry->has_client && line->time_us >= entry->first_time_us;
+  return told_us == DELAY_ABSENT && is_arrival_known ? line->time_us - entry->first_time_us : told_us;
+}
+
 void join_fill_delivery(struct join *join, const struct line *line, const struct entry *entry, struct delivery *out) {
   fill_common(join, line, entry, line->service, out);
   if (!slice_is_absent(line->delivery.source_ip)) out->source_ip = line->delivery.source_ip;
@@ -350,7 +356,7 @@ void join_fill_delivery(struct join *join, const struct line *line, const struct
   out->smtp_code = line->delivery.smtp_code;
   out->stage = line->delivery.stage;
   out->reply = line->delivery.reply;
-  out->delay_us = line->delivery.delay_us;
+  out->delay_us = delay_of(line, entry, line->delivery.delay_us);
 }
 
 static void fill_expired(struct join *join, const struct line *line, const struct deferral *deferral, struct delivery *out) {
@@ -367,7 +373,7 @@ static void fill_expired(struct join *join, const struct line *line, const struc
   out->smtp_code = deferral->smtp_code;
   out->stage = strings[DEFERRED_STAGE];
   out->reply = strings[DEFERRED_REPLY];
-  out->delay_us = deferral->delay_us;
+  out->delay_us = delay_of(line, deferral->entry, deferral->delay_us);
 }
 
 static void fill_rejected(struct join *join, const struct line *line, const struct entry *entry, struct delivery *out) {

@@ -10,7 +10,8 @@ END_TEST
 /* ---- joined ----------------------------------------------------------------------------------------------------------------- */
 
 struct joined {
-  struct buf text; /* of each delivery: recipient, status, sender, reply, in a line */
+  struct buf text;  /* of each delivery: recipient, status, sender, reply, in a line */
+  int64_t delay_us; /* of the last */
   struct delivery_stage stage;
 };
 
@@ -29,13 +30,13 @@ static void when_full(void *context) {
     append(&joined->text, delivery->source_ip);
     append(&joined->text, delivery->reply);
     buf_append_byte(&joined->text, '\n');
+    joined->delay_us = delivery->delay_us;
   }
   joined->stage.count = 0;
 }
 
-static void check_joined(const char *log, const char *expected) {
+static void join_log(const char *log, struct joined *joined) {
   struct reading reading;
-  struct joined *joined = memory_zeroed(sizeof *joined);
   struct join_options options;
   join_options_init(&options);
   struct source_rule rule = {.source = SLICE("from-the-rules")};
@@ -50,11 +51,25 @@ static void check_joined(const char *log, const char *expected) {
   for (size_t i = 0; i < reading.parser.lists[0].count; i++) join_take(join, &reading.parser.lists[0].items[i], &joined->stage);
   when_full(joined);
   join_release(join);
-  ck_assert_slice_eq(buf_slice(&joined->text), expected);
   join_free(join);
   reading_deinit(&reading);
+}
+
+static void check_joined(const char *log, const char *expected) {
+  struct joined *joined = memory_zeroed(sizeof *joined);
+  join_log(log, joined);
+  ck_assert_slice_eq(buf_slice(&joined->text), expected);
   buf_deinit(&joined->text);
   free(joined);
+}
+
+static int64_t last_delay_us(const char *log) {
+  struct joined *joined = memory_zeroed(sizeof *joined);
+  join_log(log, joined);
+  int64_t delay_us = joined->delay_us;
+  buf_deinit(&joined->text);
+  free(joined);
+  return delay_us;
 }
 
 #define T "2025-11-24 08:15:07 "
@@ -109,6 +124,21 @@ START_TEST(address_sent_from_is_the_lines_before_the_configurations) {
 }
 END_TEST
 
+START_TEST(delay_counts_from_the_arrival_where_the_line_does_not_tell_it) {
+  static const char *const logs[] = {
+      T
+      "1qAbCd-0001AB-2x <= a@b.example U=root P=local S=9\n"
+      "2025-11-24 08:15:19 1qAbCd-0001AB-2x => c@d.example R=r T=t H=mx [192.0.2.9] C=\"250 Ok\"\n",
+      T
+      "1qAbCd-0001AB-2x <= a@b.example U=root P=local S=9\n"
+      "2025-11-24 08:15:19 1qAbCd-0001AB-2x => c@d.example R=r T=t H=mx [192.0.2.9] C=\"250 Ok\" QT=3s\n",
+      T "1qAbCd-0001AB-2x => c@d.example R=r T=t H=mx [192.0.2.9] C=\"250 Ok\"\n",
+  };
+  static const int64_t delays_us[] = {12 * US_PER_SECOND, 3 * US_PER_SECOND, DELAY_ABSENT};
+  for (size_t i = 0; i < 3; i++) ck_assert_int_eq(last_delay_us(logs[i]), delays_us[i]);
+}
+END_TEST
+
 /* ---- cost ------------------------------------------------------------------------------------------------------------------- */
 
 /* A megabyte of one piece in one kind of line costs about its share: a quadratic search in a line of 64 KiB would take minutes. */
@@ -139,4 +169,4 @@ TEST_MAIN(every_line_of_the_data_is_read_as_expected, chunk_boundaries_change_no
           giving_up_keeps_the_reply_of_the_last_attempt_though_it_was_put_off_since, giving_up_without_an_attempt_says_so,
           cancelled_message_expires_for_who_is_still_deferred, removed_message_gives_nothing_up,
           cutthrough_has_its_sender_from_its_own_line, address_sent_from_is_the_lines_before_the_configurations,
-          strange_lines_cost_their_share)
+          delay_counts_from_the_arrival_where_the_line_does_not_tell_it, strange_lines_cost_their_share)
