@@ -44,6 +44,8 @@ struct slice powermta_address(struct slice field) {
 
 unsigned powermta_read_header(const struct powermta_state *state, struct slice line) {
   struct powermta_columns columns;
+  bool is_head = state->header_len && slice_equal(line, slice_of(state->header, state->header_len));
+  if (is_head) return READ_NOISE + NOISE_bookkeeping;
   powermta_columns_read(&columns, line);
   bool is_same = memcmp(columns.at, state->columns.at, sizeof columns.at) == 0;
   return is_same ? READ_NOISE + NOISE_bookkeeping : READ_UNPARSED + UNPARSED_HEADER;
