@@ -6,11 +6,6 @@
  * Sender, helo, id and subject are a stranger's. The fields are in this order, so the first of a name is Exim's own. */
 #include "ingest/exim_internal.h"
 
-struct arrival {
-  struct slice sender, client_host, client_ip, id;
-  uint64_t size_bytes;
-};
-
 static uint64_t read_size(const char *p, const char *end) {
   uint64_t size = 0;
   if (p == end || end - p > 18) return U64_ABSENT;
@@ -22,14 +17,14 @@ static uint64_t read_size(const char *p, const char *end) {
 }
 
 /* Fields from p on, up to the id. What stands behind it is the subject and the recipients. */
-static void read_fields(struct exim_cursor *cursor, const char *p, struct arrival *out) {
+static void read_fields(struct exim_cursor *cursor, const char *p, struct line_facts *out) {
   const char *end = cursor->end;
   for (; p < end; p++) {                                             /* over the blank */
     if (STARTS_WITH(p, end, "id=") || STARTS_WITH(p, end, "id*=")) { /* "*": the message had none, Exim made it */
       const char *value = p + (p[2] == '*' ? 4 : 3);
       p = exim_find_blank(cursor, value);
       if (memchr(value, '"', (size_t)(p - value))) p = exim_address_end(value, end, cursor->limit, ' ');
-      out->id = slice_between(value, p);
+      out->message_id = slice_between(value, p);
       return;
     }
     if (STARTS_WITH(p, end, "H=") && slice_is_absent(out->client_ip)) {
@@ -59,21 +54,13 @@ static struct slice bracketed(struct line_walk *walk, struct slice id) {
 
 unsigned exim_read_arrival(const struct exim_line *line, const char *p) {
   struct exim_cursor cursor = exim_cursor_at(p, line->end, line->walk->limit);
-  struct arrival arrival = {.size_bytes = U64_ABSENT};
+  struct line_facts facts = {.size_bytes = U64_ABSENT};
   const char *behind = exim_find_blank(&cursor, p);
   if (memchr(p, '"', (size_t)(behind - p))) behind = exim_address_end(p, line->end, cursor.limit, ' ');
-  arrival.sender = behind - p == 2 && memcmp(p, "<>", 2) == 0 ? SLICE("") : slice_between(p, behind);
+  facts.sender = behind - p == 2 && memcmp(p, "<>", 2) == 0 ? SLICE("") : slice_between(p, behind);
   if (p == behind || behind == line->end) return READ_UNPARSED + UNPARSED_BODY;
-  read_fields(&cursor, behind + 1, &arrival);
-  struct line *item = exim_add(line, LINE_CLIENT);
-  item->client.host = arrival.client_host;
-  item->client.ip = arrival.client_ip;
-  if (arrival.id.len) {
-    item = exim_add(line, LINE_MESSAGE_ID);
-    item->message_id = bracketed(line->walk, arrival.id);
-  }
-  item = exim_add(line, LINE_SENDER);
-  item->sender.address = arrival.sender;
-  item->sender.size_bytes = arrival.size_bytes;
+  read_fields(&cursor, behind + 1, &facts);
+  facts.message_id = facts.message_id.len ? bracketed(line->walk, facts.message_id) : SLICE_ABSENT;
+  exim_add(line, LINE_ARRIVED)->facts = facts;
   return READ_INFO;
 }
