@@ -133,7 +133,8 @@ static struct slice orig_recipient_of(const struct fields *fields) {
 
 static unsigned add_record(struct line_walk *walk, struct slice host, struct slice service, const struct fields *fields) {
   enum status status;
-  if (!opensmtpd_is_id(fields->evpid.ptr, fields->evpid.ptr + fields->evpid.len, OPENSMTPD_ID_LEN) || !fields->to.len ||
+  if (fields->evpid.len != OPENSMTPD_ID_LEN ||
+      !opensmtpd_is_id(fields->evpid.ptr, fields->evpid.ptr + OPENSMTPD_ID_LEN, OPENSMTPD_ID_LEN) || !fields->to.len ||
       slice_is_absent(fields->from) || !read_status(fields->result, &status))
     return READ_UNPARSED + UNPARSED_BODY;
   struct slice queue_id = slice_of(fields->evpid.ptr, OPENSMTPD_MESSAGE_ID_LEN);

@@ -77,8 +77,8 @@ static bool read_bracketed(const char *open, const char *close, struct slice *ip
 
 /* "mx.b.example. [192.0.2.7]". */
 static bool read_usual_peer(struct slice peer, struct slice *host, struct slice *ip) {
+  if (peer.len < 6 || peer.ptr[peer.len - 1] != ']') return false;
   const char *begin = peer.ptr, *close = begin + peer.len - 1, *p = close;
-  if (peer.len < 6 || *close != ']') return false;
   while (p > begin && (ascii_is_digit(p[-1]) || p[-1] == '.')) p--;
   const char *name_end = p - 2; /* the blank before the bracket */
   if (p - begin < 3 || p == close || p[-1] != '[' || *name_end != ' ' || *begin == '[') return false;
@@ -96,7 +96,8 @@ void sendmail_read_peer(struct slice peer, struct slice *host, struct slice *ip)
   bool is_forged = slice_ends_with(peer, forged);
   *host = *ip = SLICE_ABSENT;
   if (is_forged) peer.len -= forged.len;
-  const char *end = peer.ptr + peer.len, *open = peer.len && end[-1] == ']' ? memrchr(peer.ptr, '[', peer.len) : NULL;
+  if (!peer.len) return;
+  const char *end = peer.ptr + peer.len, *open = end[-1] == ']' ? memrchr(peer.ptr, '[', peer.len) : NULL;
   struct slice name = peer;
   if (open && read_bracketed(open, end - 1, ip)) name = slice_trim(slice_between(peer.ptr, open));
   if (name.len > 2 && name.ptr[0] == '[' && name.ptr[name.len - 1] == ']') {

@@ -21,7 +21,8 @@ struct fields {
 };
 
 static int64_t read_delay(struct slice text) {
-  const char *p = text.ptr, *end = p + text.len, *plus = text.len ? memchr(p, '+', text.len) : NULL;
+  if (!text.len) return DELAY_ABSENT;
+  const char *p = text.ptr, *end = p + text.len, *plus = memchr(p, '+', text.len);
   int64_t days = 0;
   if (plus) {
     if (plus == p || plus - p > 5) return DELAY_ABSENT;
