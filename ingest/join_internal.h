@@ -1,4 +1,4 @@
-/* What join.c, join_memory.c, join_checkpoint.c and join_source.c share; nobody else includes it.
+/* What join.c and the files join_*.c share; nobody else includes it.
  *
  *   join -- scope (all files, or one Kafka partition)
  *             `-- shard 0..15  -- messages: table by (key, instance), list by age       -> struct entry
@@ -203,10 +203,16 @@ void deferral_remove(struct join *join, struct deferral *deferral);
 /* Forgets the oldest messages that are too old at time_us, or beyond the limit of memory. */
 void shard_forget(struct join *join, struct shard *shard, int64_t time_us);
 
-/* ---- join.c ---- */
+/* ---- join_fill.c ---- */
 
 /* The delivery of a line, with what is known of its message; entry may be NULL. */
 void join_fill_delivery(struct join *join, const struct line *line, const struct entry *entry, struct delivery *out);
+/* That of a recipient given up by the line, who was deferred last. */
+void join_fill_expired(struct join *join, const struct line *line, const struct deferral *deferral, struct delivery *out);
+/* That of a refusal; entry may be NULL. */
+void join_fill_rejected(struct join *join, const struct line *line, const struct entry *entry, struct delivery *out);
+
+/* ---- stage ---- */
 
 static inline struct delivery *stage_next(struct delivery_stage *stage) { return &stage->items[stage->count]; }
 static inline void stage_push(struct delivery_stage *stage) {
