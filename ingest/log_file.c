@@ -152,7 +152,8 @@ static enum log_file_step next_plain(struct log_file *file, struct batch *batch,
   char *to = batch_buffer_prepare(file->buffer, &room);
   uint64_t at = batch_buffer_read_position(file->buffer), limit = file->size;
   if (is_replaying(file) && limit > file->replay_end) limit = file->replay_end;
-  if (at >= limit) return LOG_FILE_AT_END;
+  /* Behind a line that was cut, whole lines may be here already. */
+  if (at >= limit) return take(file, false, batch) ? LOG_FILE_BATCH : LOG_FILE_AT_END;
   describe(file, batch);
   *fill = (struct batch_fill){.fd = file->fd, .offset = at, .to = to};
   fill->want = limit - at < room ? (size_t)(limit - at) : room;
