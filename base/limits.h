@@ -5,6 +5,10 @@
 /* One line. RFC 5424 receivers take 2 KiB at least, rsyslog 8 KiB by default; a longer one is cut for sampling and counted. */
 #define LIMIT_LINE_BYTES (64u << 10)
 
+/* What a user may set it to: not less than a usual line, and not more than half a chunk, so that a buffer holds a line and what follows. */
+#define LIMIT_LINE_BYTES_LEAST 1024u
+#define LIMIT_LINE_BYTES_MOST (256u << 10)
+
 /* One JSON document. Kafka's default limit of a message is 1 MiB; reading takes about seven times a document's length in memory. */
 #define LIMIT_JSON_BYTES (16u << 20)
 

@@ -5,17 +5,14 @@
 
 #include "base/memory.h"
 
-/* What is kept of a line that is too long: one byte more than a parser takes. */
-#define CUT_BYTES (LIMIT_LINE_BYTES + 1)
-
 /* Bytes before `position` that are remembered to know the input again. */
 #define TAIL_BYTES 1024
 
 static size_t memory_size(const struct batch_buffer *b) { return b->lookback_cap + b->data_cap + 1; }
 
-void batch_buffer_init(struct batch_buffer *b, size_t lookback_cap, size_t data_cap) {
-  assert(data_cap > CUT_BYTES);
-  *b = (struct batch_buffer){.lookback_cap = lookback_cap, .data_cap = data_cap};
+void batch_buffer_init(struct batch_buffer *b, size_t lookback_cap, size_t data_cap, size_t line_bytes_max) {
+  *b = (struct batch_buffer){.lookback_cap = lookback_cap, .data_cap = data_cap, .cut_bytes = line_bytes_max + 1};
+  assert(data_cap > b->cut_bytes);
   b->memory = memory_map(memory_size(b));
   batch_buffer_reset(b, 0);
 }
@@ -66,8 +63,8 @@ static void move_to_front(struct batch_buffer *b) {
 /* The line at the front fills the room: keeps its beginning, and from now on throws away what belongs to it. */
 static void start_skipping(struct batch_buffer *b) {
   b->is_skipping = true;
-  b->skipped = b->end - b->begin - CUT_BYTES;
-  b->end = b->searched = b->begin + CUT_BYTES;
+  b->skipped = b->end - b->begin - b->cut_bytes;
+  b->end = b->searched = b->begin + b->cut_bytes;
 }
 
 char *batch_buffer_prepare(struct batch_buffer *b, size_t *room) {
@@ -118,7 +115,7 @@ static bool take_cut_line(struct batch_buffer *b, bool is_end, struct batch *bat
     return false;
   }
   hand_out(b, b->searched + 1, batch);
-  b->position += CUT_BYTES + b->skipped + dropped;
+  b->position += b->cut_bytes + b->skipped + dropped;
   size_t left = more - dropped;
   /* The tail ends where the line ended; the newline that ends the cut line takes a place of its own before what follows. */
   memmove(b->memory + b->searched + 1, b->memory + b->searched + dropped, left);

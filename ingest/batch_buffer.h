@@ -4,7 +4,7 @@
  *   | lookback          | carry | room ..................... |        batch_buffer_prepare: what was handed out becomes lookback
  *
  * The lookback is the last LIMIT_LOOKBACK_BYTES of whole lines before the batch. A line that fills all the room is cut to
- * LIMIT_LINE_BYTES + 1 bytes, so that a parser counts it as too long, once; the rest of it is thrown away up to its newline. Such a line
+ * line_bytes_max + 1 bytes, so that a parser counts it as too long, once; the rest of it is thrown away up to its newline. Such a line
  * is a batch of its own, and the position behind it is still exact. Not thread-safe; memory is touched only as far as it is used. */
 #ifndef INGEST_BATCH_BUFFER_H
 #define INGEST_BATCH_BUFFER_H
@@ -19,12 +19,13 @@ struct batch_buffer {
   size_t searched;   /* no newline in [begin, searched) */
   uint64_t position; /* in the input, of the byte at `begin`: everything before it was handed out */
   bool is_skipping;  /* [begin, searched) is the front of a line that is too long; what follows is thrown away */
+  size_t cut_bytes;  /* what is kept of a line that is too long: one byte more than a parser takes */
   uint64_t skipped;  /* bytes of it thrown away so far */
   struct slice tail; /* the last bytes of the input before `position`, as far as they are still here; until prepare */
 };
 
-/* `data_cap` bytes for lines; more than LIMIT_LINE_BYTES. */
-void batch_buffer_init(struct batch_buffer *buffer, size_t lookback_cap, size_t data_cap);
+/* `data_cap` bytes for lines; more than line_bytes_max + 1. */
+void batch_buffer_init(struct batch_buffer *buffer, size_t lookback_cap, size_t data_cap, size_t line_bytes_max);
 void batch_buffer_deinit(struct batch_buffer *buffer);
 
 /* Forgets everything; the next byte added stands at `position`. */

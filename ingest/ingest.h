@@ -129,7 +129,7 @@ struct line_counts {
   uint64_t delivery; /* lines that are a delivery or a rejection */
   uint64_t info;     /* lines that only carry something for the join */
   uint64_t noise[NOISE_COUNT];
-  uint64_t unparsed[UNPARSED_REASON_COUNT]; /* TIME: absurd times; TOO_LONG: over LIMIT_LINE_BYTES, cut and skipped */
+  uint64_t unparsed[UNPARSED_REASON_COUNT]; /* TIME: absurd times; TOO_LONG: over line_bytes_max, cut and skipped */
   /* No part of the sum: */
   uint64_t unwrapped; /* lines that were in an envelope */
   uint64_t newlines;  /* inside the messages of envelopes, read as blanks */
@@ -152,6 +152,7 @@ struct parser {
   const struct time_rules *time_rules;
   struct line_list *lists; /* worker_count of them: lists[line_shard(key) % worker_count] */
   unsigned worker_count;
+  size_t line_bytes_max; /* LIMIT_LINE_BYTES unless set after parser_init; what the source was opened with */
   struct line_counts counts;
   /* Called for each unparsed line that is not a replay, if set; `line` without its '\n', one that is too long cut. */
   void (*when_unparsed)(void *context, struct slice line, enum unparsed_reason reason, uint64_t position);
@@ -279,10 +280,11 @@ struct key_value {
 struct source_options {
   const char *const *names; /* paths, "-", "kafka://BROKERS/TOPIC" */
   size_t name_count;
-  bool follow;        /* files: wait for more at the end */
-  bool until_end;     /* Kafka: stop at the end of each partition as it was at the start */
-  bool has_envelopes; /* Kafka: messages of MessagePack, and of JSON over several lines, become one line each */
-  unsigned parts;     /* a batch has up to this many chunks of LIMIT_CHUNK_BYTES */
+  bool follow;           /* files: wait for more at the end */
+  bool until_end;        /* Kafka: stop at the end of each partition as it was at the start */
+  bool has_envelopes;    /* Kafka: messages of MessagePack, and of JSON over several lines, become one line each */
+  size_t line_bytes_max; /* a longer line may be cut to a byte more; 0: LIMIT_LINE_BYTES */
+  unsigned parts;        /* a batch has up to this many chunks of LIMIT_CHUNK_BYTES */
   const struct key_value *kafka_properties; /* of librdkafka */
   size_t kafka_property_count;
   /* Asked while a broker that does not answer is waited for; true ends source_new with an error. May be NULL. */

@@ -71,8 +71,10 @@ void kafka_partition_init(struct kafka_partition *p, struct input *input, int32_
   p->replay_from = input->position.replay_from;
   p->committed = input->position.committed;
   p->batch_bytes = share_of(BATCH_BYTES_ALL, share, BATCH_BYTES_MIN, (size_t)options->parts * LIMIT_CHUNK_BYTES);
-  size_t data_cap = p->batch_bytes > 2 * LIMIT_LINE_BYTES ? p->batch_bytes : 2 * LIMIT_LINE_BYTES;
-  batch_buffer_init(&p->buffer, share_of(LOOKBACK_BYTES_ALL, share, LOOKBACK_BYTES_MIN, LIMIT_LOOKBACK_BYTES), data_cap);
+  size_t line_bytes_max = options->line_bytes_max ? options->line_bytes_max : LIMIT_LINE_BYTES;
+  size_t data_cap = p->batch_bytes > 2 * line_bytes_max ? p->batch_bytes : 2 * line_bytes_max;
+  batch_buffer_init(&p->buffer, share_of(LOOKBACK_BYTES_ALL, share, LOOKBACK_BYTES_MIN, LIMIT_LOOKBACK_BYTES), data_cap,
+                    line_bytes_max);
   p->anchors = memory_alloc(ANCHORS_MAX * sizeof *p->anchors);
   input->has_position = true;
   input->to_stored = offset_of;

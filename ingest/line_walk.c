@@ -59,7 +59,7 @@ static void forget_texts(struct parser *parser) {
 static unsigned read_any(struct line_walk *walk, const char *p, const char *end, line_reader *read_line) {
   if (end > p && end[-1] == '\r') end--;
   if (p == end) return READ_NOISE + NOISE_empty;
-  if ((size_t)(end - p) > LIMIT_LINE_BYTES) return READ_UNPARSED + UNPARSED_TOO_LONG;
+  if ((size_t)(end - p) > walk->parser->line_bytes_max) return READ_UNPARSED + UNPARSED_TOO_LONG;
   return read_line(walk, p, end);
 }
 

@@ -36,7 +36,7 @@ struct line_walk {
   int64_t time_us;   /* for line_walk_add; read_line sets it */
 };
 
-/* Reads the line [p, end), without its line end ("\n" or "\r\n"), never empty and never over LIMIT_LINE_BYTES, and says what became of
+/* Reads the line [p, end), without its line end ("\n" or "\r\n"), never empty and never over line_bytes_max, and says what became of
  * it: a read_result. READ_INFO and READ_DELIVERY stand for what was added, however many items. */
 typedef unsigned line_reader(struct line_walk *walk, const char *p, const char *end);
 

@@ -53,7 +53,7 @@ void parser_report_unparsed(const struct parser *parser, const struct batch *bat
                             enum unparsed_reason reason) {
   if (!parser->when_unparsed || batch->is_replay) return;
   struct slice line = slice_between(begin, end);
-  if (reason == UNPARSED_TOO_LONG && line.len > LIMIT_LINE_BYTES) line.len = LIMIT_LINE_BYTES;
+  if (reason == UNPARSED_TOO_LONG && line.len > parser->line_bytes_max) line.len = parser->line_bytes_max;
   parser->when_unparsed(parser->context, line, reason, batch->position + (uint64_t)(begin - batch->base));
 }
 
@@ -65,7 +65,8 @@ bool time_rules_check(const struct time_rules *rules, struct error *err) {
 }
 
 void parser_init(struct parser *parser, const struct format *format, const struct time_rules *rules, unsigned worker_count) {
-  *parser = (struct parser){.format = format, .time_rules = rules, .worker_count = worker_count};
+  *parser =
+      (struct parser){.format = format, .time_rules = rules, .worker_count = worker_count, .line_bytes_max = LIMIT_LINE_BYTES};
   parser->lists = memory_zeroed(worker_count * sizeof *parser->lists);
   if (format->state_new) parser->state = format->state_new();
 }

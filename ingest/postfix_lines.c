@@ -183,7 +183,7 @@ unsigned postfix_read_message(struct postfix_run *run, struct postfix_message *m
 static inline unsigned read_line(struct postfix_run *run, const char *begin, const char *end, uint32_t number,
                                  struct line_list **list) {
   if (__builtin_expect(begin == end, 0)) return READ_NOISE + NOISE_empty;
-  if (__builtin_expect((size_t)(end - begin) > LIMIT_LINE_BYTES, 0)) return READ_UNPARSED + UNPARSED_TOO_LONG;
+  if (__builtin_expect((size_t)(end - begin) > run->parser->line_bytes_max, 0)) return READ_UNPARSED + UNPARSED_TOO_LONG;
   if (__builtin_expect((unsigned char)end[-1] <= ' ', 0)) {
     end = postfix_trim_end(begin, end);
     if (begin == end) return READ_NOISE + NOISE_empty;

@@ -279,6 +279,7 @@ static inline unsigned read_line(struct powermta_run *run, const char *base, uin
   bool has_return = end > begin && end[-1] == '\r';
   end -= has_return;
   if (__builtin_expect(end == begin, 0)) return READ_NOISE + NOISE_empty;
+  if (__builtin_expect((size_t)(end - begin) > run->walk.parser->line_bytes_max, 0)) return READ_UNPARSED + UNPARSED_TOO_LONG;
   if (__builtin_expect(is_open, 0)) return READ_UNPARSED + UNPARSED_BODY;
   if (__builtin_expect(powermta_is_header(slice_between(begin, end)), 0))
     return powermta_read_header(run->state, slice_between(begin, end));
@@ -299,7 +300,7 @@ static inline void count_line(struct powermta_run *run, const char *begin, const
 static const char *skip_long_line(struct powermta_run *run, const char *begin, const char *end) {
   const char *line_end = memchr(begin, '\n', (size_t)(end - begin));
   if (!line_end) line_end = end;
-  bool is_too_long = (size_t)(line_end - begin) > LIMIT_LINE_BYTES;
+  bool is_too_long = (size_t)(line_end - begin) > run->walk.parser->line_bytes_max;
   count_line(run, begin, line_end, READ_UNPARSED + (is_too_long ? UNPARSED_TOO_LONG : UNPARSED_BODY));
   return line_end < end ? line_end + 1 : end;
 }

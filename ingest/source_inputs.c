@@ -6,7 +6,9 @@
 #include "base/memory.h"
 
 void input_table_init(struct input_table *table, const struct source_options *options) {
-  *table = (struct input_table){.known = options->known, .known_count = options->known_count};
+  *table = (struct input_table){.known = options->known,
+                                .known_count = options->known_count,
+                                .line_bytes_max = options->line_bytes_max ? options->line_bytes_max : LIMIT_LINE_BYTES};
 }
 
 void input_table_deinit(struct input_table *table) {

@@ -26,6 +26,7 @@ struct input_table {
   size_t scope_count;
   const struct input_position *known; /* of the store */
   size_t known_count;
+  size_t line_bytes_max; /* of the options, or its default */
 };
 
 void input_table_init(struct input_table *table, const struct source_options *options);

@@ -6,9 +6,8 @@
 #include "base/limits.h"
 #include "base/memory.h"
 
-/* The text of any line fits an empty block. */
-#define BLOCK_BYTES_MIN (64u << 10)
-_Static_assert(BLOCK_BYTES_MIN >= LIMIT_LINE_BYTES, "a text of a line must fit");
+/* The text of any usual line fits an empty block; a longer one gets a block of its own size. */
+#define BLOCK_BYTES_MIN LIMIT_LINE_BYTES
 
 struct text_block {
   struct text_block *next;

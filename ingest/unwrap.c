@@ -55,6 +55,7 @@ struct unwrapper {
   const struct batch *batch;
   uint64_t position, element_count, position_max;
   uint32_t number;
+  size_t line_bytes_max;
   int64_t time_us;    /* of [time, record]; TIME_US_ABSENT */
   bool is_cri;        /* lines that look like it are of a container's log */
   bool keeps_nothing; /* only parts are wanted */
@@ -108,7 +109,7 @@ static void take_wrapped(struct unwrapper *u, struct wrapped_line *line) {
   struct buf *parts = &u->parts[line->stream];
   if (line->is_part || parts->len) {
     /* What is too long is cut a byte later than a line may be long, so that the format counts it as too long. */
-    size_t room = parts->len > LIMIT_LINE_BYTES ? 0 : LIMIT_LINE_BYTES + 1 - parts->len;
+    size_t room = parts->len > u->line_bytes_max ? 0 : u->line_bytes_max + 1 - parts->len;
     buf_append(parts, line->message.ptr, line->message.len < room ? line->message.len : room);
     line->message = buf_slice(parts);
     u->element_count += line->is_part;
@@ -393,6 +394,7 @@ uint64_t unwrapper_parse(struct unwrapper *u, struct parser *parser, const struc
     return parser->counts.lines - lines_before;
   }
   u->batch = batch;
+  u->line_bytes_max = parser->line_bytes_max;
   u->report = (struct report){.unwrapper = u};
   bool is_auto = u->envelope->kind == ENVELOPE_AUTO;
   u->is_cri = u->envelope->kind == ENVELOPE_CRI || (is_auto && is_cri(batch, begin, end));

@@ -117,6 +117,8 @@ static bool read_key(struct config *config, struct slice key, struct yaml_node v
   if (slice_equal(key, SLICE("zone"))) return read_text(value, &config->zone, err);
   if (slice_equal(key, SLICE("listen"))) return read_text(value, &config->listen, err);
   if (slice_equal(key, SLICE("dead_letter"))) return read_text(value, &config->dead_letter, err);
+  if (slice_equal(key, SLICE("max_line")))
+    return read_unsigned(value, LIMIT_LINE_BYTES_LEAST, LIMIT_LINE_BYTES_MOST, &config->max_line, err);
   if (slice_equal(key, SLICE("threads"))) return read_unsigned(value, 1, LIMIT_THREADS, &config->threads, err);
   if (slice_equal(key, SLICE("flush_interval"))) return read_flush_interval(config, value, err);
   if (slice_equal(key, SLICE("follow"))) return read_bool(value, &config->follow, err);
@@ -128,9 +130,9 @@ static bool read_key(struct config *config, struct slice key, struct yaml_node v
 }
 
 bool config_read(struct config *config, const char *path, struct error *err) {
-  static const char *const KEYS[] = {"store",          "format", "envelope",  "zone",        "threads",
-                                     "flush_interval", "follow", "until_end", "dead_letter", "listen",
-                                     "inputs",         "kafka",  "sources",   "join",        NULL};
+  static const char *const KEYS[] = {"store",  "format",    "envelope",    "zone",     "threads", "flush_interval",
+                                     "follow", "until_end", "dead_letter", "max_line", "listen",  "inputs",
+                                     "kafka",  "sources",   "join",        NULL};
   config->document = yaml_new_from_file(path, err);
   if (!config->document) return false;
   struct yaml_node root = yaml_root(config->document);

@@ -11,7 +11,7 @@
 struct config {
   const char *store, *format, *envelope, *zone, *dead_letter, *listen;
   double flush_interval_s; /* negative: not given */
-  unsigned threads;
+  unsigned threads, max_line;
   bool follow, until_end;
   const char *inputs[CONFIG_LIST_MAX];
   size_t input_count;

@@ -230,6 +230,7 @@ static bool restore_message(void *context, const struct open_message *message) {
 static bool open_worker(struct pipeline *p, unsigned number, struct error *err) {
   struct worker *worker = &p->workers[number];
   parser_init(&worker->parser, p->options.format, &p->options.time_rules, p->worker_count);
+  worker->parser.line_bytes_max = p->options.line_bytes_max;
   worker->parser.when_unparsed = unparsed_take;
   worker->parser.context = &worker->unparsed;
   worker->unparsed.dead_letters = p->dead_letters;
@@ -255,6 +256,7 @@ static bool open_store_and_source(struct pipeline *p, struct error *err) {
   bool is_new = access(catalog, F_OK) != 0;
   if (!is_new && !open_store(p, err)) return false;
   p->options.source.parts = p->worker_count;
+  p->options.source.line_bytes_max = p->options.line_bytes_max;
   p->source = source_new(&p->options.source, err);
   if (!p->source || !is_new) return p->source != NULL;
   if (!open_store(p, err)) return false;

@@ -41,6 +41,8 @@ static const char HELP[] =
     "                          or kafka://BROKERS/TOPIC\n"
     "      --listen [ADDR:]PORT  answer /metrics (Prometheus), /healthz and /readyz over HTTP; without ADDR on\n"
     "                          the loopback address (default: off)\n"
+    "      --max-line BYTES    a longer line is counted as too long, and is not read; 1024 to 262144\n"
+    "                          (default: 65536)\n"
     "  -X KEY=VALUE            any property of librdkafka; may be given often\n"
     "  -c, --config FILE       settings in YAML; options given here win\n"
     "      --check-config      read options and configuration, say what is wrong, do nothing\n"
@@ -68,6 +70,7 @@ enum {
   OPTION_DEAD_LETTER,
   OPTION_FOLLOW,
   OPTION_LISTEN,
+  OPTION_MAX_LINE,
   OPTION_UNTIL_END,
   OPTION_FLUSH,
   OPTION_ZONE,
@@ -81,6 +84,7 @@ static const struct option LONG_OPTIONS[] = {{"store", required_argument, NULL, 
                                              {"dead-letter", required_argument, NULL, OPTION_DEAD_LETTER},
                                              {"follow", no_argument, NULL, OPTION_FOLLOW},
                                              {"listen", required_argument, NULL, OPTION_LISTEN},
+                                             {"max-line", required_argument, NULL, OPTION_MAX_LINE},
                                              {"until-end", no_argument, NULL, OPTION_UNTIL_END},
                                              {"threads", required_argument, NULL, 't'},
                                              {"flush-interval", required_argument, NULL, OPTION_FLUSH},
@@ -112,6 +116,11 @@ static int take_option(struct run_options *options, int option, char *value) {
     case 't':
       if (!config_parse_unsigned(slice_from_cstr(value), 1, LIMIT_THREADS, &config->threads))
         return command_usage("run", "--threads needs a number from 1 to %u, not '%s'", LIMIT_THREADS, value);
+      break;
+    case OPTION_MAX_LINE:
+      if (!config_parse_unsigned(slice_from_cstr(value), LIMIT_LINE_BYTES_LEAST, LIMIT_LINE_BYTES_MOST, &config->max_line))
+        return command_usage("run", "--max-line needs bytes from %u to %u, not '%s'", LIMIT_LINE_BYTES_LEAST, LIMIT_LINE_BYTES_MOST,
+                             value);
       break;
     case OPTION_FLUSH:
       if (!config_parse_seconds(slice_from_cstr(value), &config->flush_interval_s))
@@ -159,6 +168,7 @@ static int make_pipeline_options(const struct run_options *options, struct pipel
   const struct config *config = &options->config;
   *out = (struct pipeline_options){.store_dir = config->store ? config->store : "store",
                                    .threads = config->threads ? config->threads : default_threads(),
+                                   .line_bytes_max = config->max_line ? config->max_line : LIMIT_LINE_BYTES,
                                    .dead_letter = config->dead_letter,
                                    .show_progress = !options->has_no_progress && !options->is_verbose};
   const char *format = config->format ? config->format : "postfix";

@@ -95,6 +95,8 @@ def test_an_unknown_option_is_usage_and_is_named(bouncemill, command):
         ["run", "-X", "novalue", "-"],
         ["run", "--zone", "Nowhere/Land", "-"],
         ["run", "--listen", "everywhere", "-"],
+        ["run", "--max-line", "1023", "-"],
+        ["run", "--max-line", "262145", "-"],
         ["run", "--listen", "::1:80", "-"],
         ["run", "--listen", "127.0.0.1:70000", "-"],
         ["report", "--since", "the other day"],

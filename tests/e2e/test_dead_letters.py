@@ -1,9 +1,16 @@
 """Lines that cannot be parsed: none vanishes, whatever the source, and whatever happens to the run."""
 
 import base64
+import gzip
 import json
 import re
+import subprocess
+import time
 
+import pytest
+
+DELIVERY = (b"Nov 24 08:15:07 mx1 postfix/smtp[9]: 3F2A1B4C%02d: to=<c@d.example>, relay=mx.d.example[192.0.2.1]:25, delay=1, "
+            b"delays=1/0/0/0, dsn=2.0.0, status=sent (250 ok)")
 GOOD = b"Nov 24 08:15:07 mx1 postfix/qmgr[9]: 3F2A1B4C5D: removed"
 BAD = [b"nonsense", b"gr\xfc\xdfe \xff\x00 of eight bits", "grüße".encode(), b"Nov 24 08:15:07 mx1 postfix/smtp[9]: 3F2A1B4C5D: to=<a@b.example>, relay=none, status=",
        b"1999-01-01T00:00:00Z mx1 postfix/qmgr[9]: 3F2A1B4C5D: removed", b"x" * 70000]
@@ -57,6 +64,49 @@ def test_each_line_ends_in_one_count_and_they_are_told(bouncemill, tmp_path):
     assert told["done"]["noise_lines"] == sum(told["noise"].values())
     assert told["done"]["unparsed_lines"] == sum(told["unparsed"].values()) == len(places)
     assert told["noise"]["empty"] == told["noise"]["other_program"] == 1
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("max_line", [1024, 65536, 262144])
+@pytest.mark.parametrize("kind", ["file", "gz", "stdin", "followed"])
+def test_a_line_of_any_length_is_counted_once_and_the_next_is_read(bouncemill, tmp_path, kind, max_line, threads):
+    lengths = [max_line, max_line + 1, 3_000_000, 524_287, 524_288, 5]
+    log = b"".join(DELIVERY % number + b"\n" + b"x" * length + b"\n" for number, length in enumerate(lengths))
+    path = tmp_path / "mail.log"
+    path.write_bytes(gzip.compress(log, 1) if kind == "gz" else log)
+    letters = tmp_path / "letters.ndjson"
+    args = ["run", "--format", "postfix", "--store", tmp_path / "store", "--threads", threads, "--max-line", max_line,
+            "--dead-letter", letters]
+    if kind == "followed":
+        run = bouncemill.start(*args, "--follow", "--flush-interval", "0.1", path, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 30
+        while len(letters.read_bytes().splitlines() if letters.exists() else []) < len(lengths) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        run.terminate()
+        stderr = run.communicate(timeout=30)[1]
+    else:
+        stderr = bouncemill.run(*args, "-" if kind == "stdin" else path, stdin=log if kind == "stdin" else b"").stderr
+    check_long_lines(stderr, letters.read_text().splitlines(), lengths, max_line)
+    begins = [log.index(b"\nx", log.index(DELIVERY % number)) + 1 for number in range(len(lengths))]
+    assert sorted(json.loads(line)["position"] for line in letters.read_text().splitlines()) == begins
+
+
+def check_long_lines(stderr, letters, lengths, max_line):
+    told = counts(stderr)
+    assert told["done"]["lines"] == 2 * len(lengths) and told["done"]["deliveries"] == len(lengths)
+    too_long = sum(length > max_line for length in lengths)
+    assert told["unparsed"] == {"header": len(lengths) - too_long, "body": 0, "time": 0, "too_long": too_long}
+    assert sorted(len(json.loads(line)["line"]) for line in letters) == sorted(min(length, max_line) for length in lengths)
+
+
+def test_a_message_of_any_length_is_counted_once_and_the_next_is_read(bouncemill, kafka, tmp_path):
+    kafka.create_topic("long")
+    lengths = [65536, 65537, 524_287, 524_288, 900_000, 5]
+    kafka.produce("long", [message for number, length in enumerate(lengths) for message in (DELIVERY % number, b"x" * length)])
+    letters = tmp_path / "letters.ndjson"
+    done = bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "--threads", 1, "--until-end",
+                          "--dead-letter", letters, f"kafka://{kafka.brokers}/long")
+    check_long_lines(done.stderr, letters.read_text().splitlines(), lengths, 65536)
 
 
 def test_a_full_disk_ends_the_run_and_commits_nothing_behind_it(bouncemill, tmp_path):
