@@ -67,9 +67,81 @@ START_TEST(blank_may_stand_for_the_t) {
 }
 END_TEST
 
+/* An archive is read with the time of its file as reference, however long ago that is. */
+START_TEST(archives_read_years_later_have_the_year_of_their_file) {
+  static const struct {
+    const char *stamp, *file_time, *expected;
+  } cases[] = {
+      {"Dec 31 23:59:59 h", "2019-12-31T23:59:59Z", "2019-12-31T23:59:59Z"},
+      {"Jan  1 00:00:00 h", "2020-01-01T06:25:00Z", "2020-01-01T00:00:00Z"},
+      {"Dec 31 06:25:01 h", "2020-01-01T06:25:00Z", "2019-12-31T06:25:01Z"},
+      {"Feb 29 12:00:00 h", "2020-03-01T00:00:00Z", "2020-02-29T12:00:00Z"},
+      {"Feb 28 23:59:59 h", "2019-03-01T00:00:00Z", "2019-02-28T23:59:59Z"},
+      {"Feb 29 12:00:00 h", "2020-02-29T00:00:00Z", "2020-02-29T12:00:00Z"}, /* within the day that stamps may be ahead */
+      {"Feb 29 00:00:01 h", "2020-02-28T00:00:00Z", "2016-02-29T00:00:01Z"}, /* and behind it */
+      {"Mar  1 00:00:00 h", "2020-02-29T12:00:00Z", "2020-03-01T00:00:00Z"},
+      {"Dec 31 23:59:60 h", "2017-01-01T00:00:00Z", "2017-01-01T00:00:00Z"}, /* the last leap second so far */
+      {"Jan  1 00:00:00 h", "2016-12-31T23:59:59Z", "2017-01-01T00:00:00Z"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct stamp_reader reader;
+    int64_t time_us;
+    char text[40];
+    stamp_reader_init(&reader, NULL, at(cases[i].file_time), at("2026-11-24T12:00:00Z"));
+    ck_assert_uint_gt(stamp_read(&reader, cases[i].stamp, cases[i].stamp + strlen(cases[i].stamp), &time_us), 0);
+    ck_assert(time_us != TIME_US_ABSENT);
+    text[clock_format_rfc3339(time_us, text)] = 0;
+    ck_assert_msg(strcmp(text, cases[i].expected) == 0, "%s in a file of %s is %s, not %s", cases[i].stamp, cases[i].file_time,
+                  text, cases[i].expected);
+  }
+}
+END_TEST
+
+/* A file that goes over New Year, read by one reader that keeps the minute: the year changes with the stamp. */
+START_TEST(new_year_within_a_file_changes_the_year) {
+  static const char *const lines[][2] = {
+      {"Dec 31 23:59:59 mx1 postfix/qmgr[9]: 3F2A1B4C5D: removed\n", "2025-12-31T23:59:59Z"},
+      {"Dec 31 23:59:60 mx1 postfix/qmgr[9]: 3F2A1B4C5D: removed\n", "2026-01-01T00:00:00Z"},
+      {"Jan  1 00:00:00 mx1 postfix/qmgr[9]: 3F2A1B4C5D: removed\n", "2026-01-01T00:00:00Z"},
+      {"Jan  1 00:00:01 mx1 postfix/qmgr[9]: 3F2A1B4C5D: removed\n", "2026-01-01T00:00:01Z"},
+      {"Dec 31 23:59:58 mx1 postfix/qmgr[9]: 3F2A1B4C5D: removed\n", "2025-12-31T23:59:58Z"},
+  };
+  /* The file's time before midnight, after it, and a year later but for a day. */
+  static const char *const references[] = {"2025-12-31T23:59:58Z", "2026-01-01T00:00:01Z", "2026-01-07T00:00:00Z",
+                                           "2026-12-30T23:59:57Z"};
+  for (size_t r = 0; r < sizeof references / sizeof *references; r++) {
+    struct stamp_reader reader;
+    stamp_reader_init(&reader, NULL, at(references[r]), at("2027-06-01T00:00:00Z"));
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+      int64_t time_us;
+      ck_assert_uint_gt(stamp_read(&reader, lines[i][0], lines[i][0] + strlen(lines[i][0]), &time_us), 0);
+      ck_assert_msg(time_us == at(lines[i][1]), "%.15s in a file of %s", lines[i][0], references[r]);
+    }
+  }
+}
+END_TEST
+
+/* Zones ahead of UTC and behind it: New Year is the zone's. */
+START_TEST(new_year_is_that_of_the_zone) {
+  struct error err = {0};
+  struct zone *east = zone_new("Pacific/Kiritimati", &err), *west = zone_new("Pacific/Pago_Pago", &err); /* +14, -11 */
+  ck_assert(east && west);
+  ck_assert_str_eq(read_at("Jan  1 00:30:00 h", "2025-12-31T10:30:00Z", east), "2025-12-31T10:30:00Z");
+  ck_assert_str_eq(read_at("Dec 31 23:30:00 h", "2025-12-31T10:30:00Z", east), "2025-12-31T09:30:00Z");
+  ck_assert_str_eq(read_at("Dec 31 23:30:00 h", "2026-01-01T10:30:00Z", west), "2026-01-01T10:30:00Z");
+  ck_assert_str_eq(read_at("Jan  1 00:30:00 h", "2026-01-01T11:30:00Z", west), "2026-01-01T11:30:00Z");
+  ck_assert_str_eq(read_at("Feb 29 23:59:60 h", "2024-03-01T11:00:00Z", west), "2024-03-01T11:00:00Z");
+  zone_free(east), zone_free(west);
+}
+END_TEST
+
 START_TEST(leap_second_is_the_next_minute) {
   ck_assert_str_eq(read_at("Jun 30 23:59:60 h", "2026-11-24T00:00:00Z", NULL), "2026-07-01T00:00:00Z");
   ck_assert_str_eq(read_at("Jun 30 23:59:61 h", "2026-11-24T00:00:00Z", NULL), "");
+  ck_assert_str_eq(read_at("2016-12-31T23:59:60Z h", "2026-11-24T00:00:00Z", NULL), "2017-01-01T00:00:00Z");
+  ck_assert_str_eq(read_at("2016-12-31T23:59:60.5Z h", "2026-11-24T00:00:00Z", NULL), "2017-01-01T00:00:00.500000Z");
+  ck_assert_str_eq(read_at("2017-01-01T08:59:60+09:00 h", "2026-11-24T00:00:00Z", NULL), "2017-01-01T00:00:00Z");
+  ck_assert_str_eq(read_at("2016-12-31 23:59:60 h", "2026-11-24T00:00:00Z", NULL), "2017-01-01T00:00:00Z");
 }
 END_TEST
 
@@ -126,6 +198,55 @@ START_TEST(zone_changes_its_offset) {
 }
 END_TEST
 
+/* Both changes of both hemispheres, second by second around them, in years before, within and behind the file's list of changes. What is
+ * skipped and what comes twice are read with the offset before the change; all else has one reading, which must be it. */
+START_TEST(both_changes_are_read_to_the_second) {
+  static const struct {
+    const char *zone, *change;     /* UTC */
+    int before_hours, after_hours; /* east */
+  } changes[] = {
+      {"Europe/Berlin", "2019-03-31T01:00:00Z", 1, 2},      {"Europe/Berlin", "2019-10-27T01:00:00Z", 2, 1},
+      {"Europe/Berlin", "2026-03-29T01:00:00Z", 1, 2},      {"Europe/Berlin", "2026-10-25T01:00:00Z", 2, 1},
+      {"Europe/Berlin", "2050-03-27T01:00:00Z", 1, 2},      {"Europe/Berlin", "2050-10-30T01:00:00Z", 2, 1},
+      {"America/New_York", "2024-03-10T07:00:00Z", -5, -4}, {"America/New_York", "2024-11-03T06:00:00Z", -4, -5},
+      {"Australia/Sydney", "2025-04-05T16:00:00Z", 11, 10}, {"Australia/Sydney", "2025-10-04T16:00:00Z", 10, 11},
+  };
+  for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+    struct error err = {0};
+    struct zone *zone = zone_new(changes[i].zone, &err);
+    ck_assert_msg(zone != NULL, "%s", err.text);
+    int64_t change = at(changes[i].change) / US_PER_SECOND, before = changes[i].before_hours * 3600,
+            after = changes[i].after_hours * 3600;
+    for (int64_t utc = change - 3 * 3600; utc < change + 3 * 3600; utc++) {
+      int64_t local = utc + (utc < change ? before : after);
+      bool is_second_time = utc >= change && local - before < change;
+      ck_assert_msg(zone_utc_from_local(zone, local) == (is_second_time ? local - before : utc), "%s: %lld s after %s",
+                    changes[i].zone, (long long)(utc - change), changes[i].change);
+    }
+    for (int64_t local = change + before; local < change + after; local++)
+      ck_assert_int_eq(zone_utc_from_local(zone, local), local - before); /* skipped */
+    zone_free(zone);
+  }
+}
+END_TEST
+
+/* Years of archives: the offsets of then, not of now. */
+START_TEST(offsets_are_those_of_the_year_of_the_stamp) {
+  struct error err = {0};
+  struct zone *moscow = zone_new("Europe/Moscow", &err), *istanbul = zone_new("Europe/Istanbul", &err);
+  ck_assert(moscow && istanbul);
+  const char *now = "2026-11-24T12:00:00Z";
+  ck_assert_str_eq(read_at("2010-01-15T12:00:00 h", now, moscow), "2010-01-15T09:00:00Z"); /* winter time, still */
+  ck_assert_str_eq(read_at("2010-07-15T12:00:00 h", now, moscow), "2010-07-15T08:00:00Z");
+  ck_assert_str_eq(read_at("2012-01-15T12:00:00 h", now, moscow), "2012-01-15T08:00:00Z"); /* summer time all year */
+  ck_assert_str_eq(read_at("2020-07-15T12:00:00 h", now, moscow), "2020-07-15T09:00:00Z"); /* winter time all year */
+  ck_assert_str_eq(read_at("2015-01-15T12:00:00 h", now, istanbul), "2015-01-15T10:00:00Z");
+  ck_assert_str_eq(read_at("2018-01-15T12:00:00 h", now, istanbul), "2018-01-15T09:00:00Z");
+  ck_assert_str_eq(read_at("Jan 15 12:00:00 h", "2012-02-01T00:00:00Z", moscow), "2012-01-15T08:00:00Z");
+  zone_free(moscow), zone_free(istanbul);
+}
+END_TEST
+
 /* Behind the changes listed in the file its rule goes on. */
 START_TEST(zone_rule_reaches_beyond_the_file) {
   struct error err = {0};
@@ -152,7 +273,9 @@ START_TEST(unknown_zone_is_an_error_that_names_it) {
 }
 END_TEST
 
-TEST_MAIN(day_may_be_padded_or_not, year_is_the_latest_not_over_a_day_after_the_reference, leap_day_is_of_the_last_leap_year,
+TEST_MAIN(archives_read_years_later_have_the_year_of_their_file, new_year_within_a_file_changes_the_year,
+          new_year_is_that_of_the_zone, both_changes_are_read_to_the_second, offsets_are_those_of_the_year_of_the_stamp,
+          day_may_be_padded_or_not, year_is_the_latest_not_over_a_day_after_the_reference, leap_day_is_of_the_last_leap_year,
           offset_and_fraction_are_read, blank_may_stand_for_the_t, leap_second_is_the_next_minute,
           absurd_times_are_told_from_damaged_ones, kept_minute_gives_the_same_as_a_fresh_reading, zone_changes_its_offset,
           zone_rule_reaches_beyond_the_file, unknown_zone_is_an_error_that_names_it)
