@@ -343,3 +343,15 @@ def test_what_expired_has_the_causes_of_its_last_attempts(bouncemill, tmp_path):
     [expired] = [entry for entry in report["cause"] if entry["key"] == "expired"]
     assert sum(expired["last_causes"].values()) == report["totals"]["expired"] > 0
     assert "last " in bouncemill.run("report", "--store", tmp_path / "store").stdout.decode()
+
+
+def test_doctor_tells_the_share_of_deliveries_without_a_source(bouncemill, tmp_path):
+    line = ("2026-11-24T08:15:07Z {} postfix/smtp[9]: 3F2A1B4C{:02d}: to=<c@d.example>, relay=none, delay=1, delays=1/0/0/0, "
+            "dsn=4.4.1, status=deferred (x)")
+    refused = ("2026-11-24T08:15:07Z mx9 postfix/smtpd[9]: NOQUEUE: reject: RCPT from h[192.0.2.1]: 550 5.1.1 <x@y.example>: no; "
+               "from=<a@b.example> to=<x@y.example>")
+    lines = [line.format("mx1", number) for number in range(3)] + [line.format("mx2", 9), refused]
+    (tmp_path / "bm.yaml").write_text("format: postfix\nsources:\n  - {host: mx2, source: 192.0.2.7}\n")
+    bouncemill.run("run", "--config", tmp_path / "bm.yaml", "--store", tmp_path / "store", "-", stdin="\n".join(lines).encode() + b"\n")
+    told = bouncemill.run("doctor", "--store", tmp_path / "store", code=None).stdout.decode()
+    assert "75.0 % of outgoing deliveries have no source address" in told

@@ -12,7 +12,8 @@ import pytest
 DELIVERY = (b"Nov 24 08:15:07 mx1 postfix/smtp[9]: 3F2A1B4C%02d: to=<c@d.example>, relay=mx.d.example[192.0.2.1]:25, delay=1, "
             b"delays=1/0/0/0, dsn=2.0.0, status=sent (250 ok)")
 GOOD = b"Nov 24 08:15:07 mx1 postfix/qmgr[9]: 3F2A1B4C5D: removed"
-BAD = [b"nonsense", b"gr\xfc\xdfe \xff\x00 of eight bits", "grüße".encode(), b"Nov 24 08:15:07 mx1 postfix/smtp[9]: 3F2A1B4C5D: to=<a@b.example>, relay=none, status=",
+BAD = [b"nonsense", b"gr\xfc\xdfe \xff\x00 of eight bits", "grüße".encode(),
+       b"Nov 24 08:15:07 mx1 postfix/smtp[9]: 3F2A1B4C5D: to=<a@b.example>, relay=none, status=",
        b"1999-01-01T00:00:00Z mx1 postfix/qmgr[9]: 3F2A1B4C5D: removed", b"x" * 70000]
 
 
@@ -117,6 +118,43 @@ def test_a_full_disk_ends_the_run_and_commits_nothing_behind_it(bouncemill, tmp_
     letters = tmp_path / "letters.ndjson"
     bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "--dead-letter", letters, tmp_path / "mail.log")
     assert len(letters.read_text("utf-8").splitlines()) == len(places)
+
+
+def test_kills_lose_no_line(bouncemill, tmp_path):
+    log, places = b"", set()
+    pieces = []
+    for number in range(100_000):
+        pieces += [GOOD + b"\n", b"nonsense %06d\n" % number]
+    at = 0
+    for piece in pieces:
+        if piece.startswith(b"nonsense"):
+            places.add(at)
+        at += len(piece)
+    log = b"".join(pieces)
+    (tmp_path / "mail.log").write_bytes(log)
+    letters = tmp_path / "letters.ndjson"
+    args = ["run", "--format", "postfix", "--store", tmp_path / "store", "--flush-interval", "0.01", "--dead-letter", letters,
+            tmp_path / "mail.log"]
+    kills = 0
+    for _ in range(6):
+        before = letters.stat().st_size if letters.exists() else 0
+        run = bouncemill.start(*args, stderr=subprocess.DEVNULL)
+        while run.poll() is None and (not letters.exists() or letters.stat().st_size <= before):
+            time.sleep(0.001)
+        kills += run.poll() is None
+        run.kill()
+        run.wait()
+    bouncemill.run(*args)
+    found, torn = set(), 0
+    for line in letters.read_bytes().splitlines():
+        try:
+            record = json.loads(line)
+            found.add(record["position"])
+            assert record["line"].startswith("nonsense ")
+        except json.JSONDecodeError:
+            torn += 1
+    assert kills >= 1 and torn <= kills
+    assert found == places
 
 
 def test_a_target_that_cannot_be_written_is_said_before_anything_is_read(bouncemill, tmp_path):
