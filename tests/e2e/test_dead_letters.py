@@ -11,6 +11,7 @@ import pytest
 
 DELIVERY = (b"Nov 24 08:15:07 mx1 postfix/smtp[9]: 3F2A1B4C%02d: to=<c@d.example>, relay=mx.d.example[192.0.2.1]:25, delay=1, "
             b"delays=1/0/0/0, dsn=2.0.0, status=sent (250 ok)")
+RUN = ("run", "--format", "postfix")
 GOOD = b"Nov 24 08:15:07 mx1 postfix/qmgr[9]: 3F2A1B4C5D: removed"
 BAD = [b"nonsense", b"gr\xfc\xdfe \xff\x00 of eight bits", "grüße".encode(),
        b"Nov 24 08:15:07 mx1 postfix/smtp[9]: 3F2A1B4C5D: to=<a@b.example>, relay=none, status=",
@@ -42,7 +43,7 @@ def test_every_unparsed_line_is_in_the_file_with_its_place(bouncemill, tmp_path)
     log, places = log_and_places()
     (tmp_path / "mail.log").write_bytes(log)
     letters = tmp_path / "letters.ndjson"
-    done = bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "--threads", 3, "--dead-letter", letters, tmp_path / "mail.log")
+    done = bouncemill.run(*RUN, "--store", tmp_path / "store", "--threads", 3, "--dead-letter", letters, tmp_path / "mail.log")
     records = [json.loads(line) for line in letters.read_text("utf-8").splitlines()]
     assert {record["position"]: line_of(record) for record in records} == {at: bad[:65536] for at, bad in places.items()}
     assert len(records) == len(places)
@@ -51,14 +52,14 @@ def test_every_unparsed_line_is_in_the_file_with_its_place(bouncemill, tmp_path)
     assert {reason: reasons.count(reason) for reason in set(reasons)} == {"header": 60, "body": 20, "time": 20, "too_long": 20}
     assert len(re.findall(rb"event=unparsed_line ", done.stderr)) == 5
     # Nothing is read twice, and so nothing is written twice.
-    bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "--dead-letter", letters, tmp_path / "mail.log")
+    bouncemill.run(*RUN, "--store", tmp_path / "store", "--dead-letter", letters, tmp_path / "mail.log")
     assert len(letters.read_text("utf-8").splitlines()) == len(places)
 
 
 def test_each_line_ends_in_one_count_and_they_are_told(bouncemill, tmp_path):
     log, places = log_and_places()
     log += b"\nNov 24 08:15:07 mx1 cron[9]: other program\n"
-    done = bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "-", stdin=log)
+    done = bouncemill.run(*RUN, "--store", tmp_path / "store", "-", stdin=log)
     told = counts(done.stderr)
     assert told["done"]["lines"] == log.count(b"\n")
     assert told["done"]["lines"] == sum(told["done"][f"{kind}_lines"] for kind in ["delivery", "info", "noise", "unparsed"])
@@ -76,7 +77,7 @@ def test_a_line_of_any_length_is_counted_once_and_the_next_is_read(bouncemill, t
     path = tmp_path / "mail.log"
     path.write_bytes(gzip.compress(log, 1) if kind == "gz" else log)
     letters = tmp_path / "letters.ndjson"
-    args = ["run", "--format", "postfix", "--store", tmp_path / "store", "--threads", threads, "--max-line", max_line,
+    args = [*RUN, "--store", tmp_path / "store", "--threads", threads, "--max-line", max_line,
             "--dead-letter", letters]
     if kind == "followed":
         run = bouncemill.start(*args, "--follow", "--flush-interval", "0.1", path, stderr=subprocess.PIPE)
@@ -105,7 +106,7 @@ def test_a_message_of_any_length_is_counted_once_and_the_next_is_read(bouncemill
     lengths = [65536, 65537, 524_287, 524_288, 900_000, 5]
     kafka.produce("long", [message for number, length in enumerate(lengths) for message in (DELIVERY % number, b"x" * length)])
     letters = tmp_path / "letters.ndjson"
-    done = bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "--threads", 1, "--until-end",
+    done = bouncemill.run(*RUN, "--store", tmp_path / "store", "--threads", 1, "--until-end",
                           "--dead-letter", letters, f"kafka://{kafka.brokers}/long")
     check_long_lines(done.stderr, letters.read_text().splitlines(), lengths, 65536)
 
@@ -113,10 +114,10 @@ def test_a_message_of_any_length_is_counted_once_and_the_next_is_read(bouncemill
 def test_a_full_disk_ends_the_run_and_commits_nothing_behind_it(bouncemill, tmp_path):
     log, places = log_and_places()
     (tmp_path / "mail.log").write_bytes(log)
-    done = bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "--dead-letter", "/dev/full", tmp_path / "mail.log", code=3)
+    done = bouncemill.run(*RUN, "--store", tmp_path / "store", "--dead-letter", "/dev/full", tmp_path / "mail.log", code=3)
     assert b"/dev/full" in done.stderr and b"No space left on device" in done.stderr
     letters = tmp_path / "letters.ndjson"
-    bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "--dead-letter", letters, tmp_path / "mail.log")
+    bouncemill.run(*RUN, "--store", tmp_path / "store", "--dead-letter", letters, tmp_path / "mail.log")
     assert len(letters.read_text("utf-8").splitlines()) == len(places)
 
 
@@ -133,7 +134,7 @@ def test_kills_lose_no_line(bouncemill, tmp_path):
     log = b"".join(pieces)
     (tmp_path / "mail.log").write_bytes(log)
     letters = tmp_path / "letters.ndjson"
-    args = ["run", "--format", "postfix", "--store", tmp_path / "store", "--flush-interval", "0.01", "--dead-letter", letters,
+    args = [*RUN, "--store", tmp_path / "store", "--flush-interval", "0.01", "--dead-letter", letters,
             tmp_path / "mail.log"]
     kills = 0
     for _ in range(6):
@@ -159,7 +160,7 @@ def test_kills_lose_no_line(bouncemill, tmp_path):
 
 def test_a_target_that_cannot_be_written_is_said_before_anything_is_read(bouncemill, tmp_path):
     (tmp_path / "mail.log").write_bytes(GOOD + b"\n")
-    done = bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "--dead-letter", tmp_path / "no/dir", tmp_path / "mail.log", code=3)
+    done = bouncemill.run(*RUN, "--store", tmp_path / "store", "--dead-letter", tmp_path / "no/dir", tmp_path / "mail.log", code=3)
     assert b"no/dir" in done.stderr
 
 
@@ -171,7 +172,7 @@ def test_a_topic_takes_one_message_a_line_with_the_offset_of_its_source(bouncemi
     messages = [message for bad in BAD * 20 for message in (GOOD, bad)]
     kafka.produce("dead-in", messages)
     url = f"kafka://{kafka.brokers}"
-    bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "--until-end", "--dead-letter", f"{url}/dead-out", f"{url}/dead-in")
+    bouncemill.run(*RUN, "--store", tmp_path / "store", "--until-end", "--dead-letter", f"{url}/dead-out", f"{url}/dead-in")
     consumer = Consumer({"bootstrap.servers": kafka.brokers, "group.id": "test", "enable.auto.commit": False})
     consumer.assign([TopicPartition("dead-out", 0, 0)])
     found = {}
@@ -187,5 +188,5 @@ def test_a_topic_takes_one_message_a_line_with_the_offset_of_its_source(bouncemi
 
 
 def test_a_topic_that_is_not_there_is_said(bouncemill, kafka, tmp_path):
-    done = bouncemill.run("run", "--format", "postfix", "--store", tmp_path / "store", "--dead-letter", f"kafka://{kafka.brokers}/nowhere", "-", code=3)
+    done = bouncemill.run(*RUN, "--store", tmp_path / "store", "--dead-letter", f"kafka://{kafka.brokers}/nowhere", "-", code=3)
     assert b"has no topic 'nowhere'" in done.stderr
