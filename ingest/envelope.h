@@ -53,6 +53,12 @@ bool shippers_read(const struct shippers *shippers, const struct json_value *val
 /* Whether [p, end) looks like a line of Docker's json-file log; if so, whose (0 stdout, 1 stderr), and whether it goes on in the next. */
 bool docker_peek(const char *p, const char *end, unsigned *stream, bool *is_part);
 
+/* ---- unwrap.c ----------------------------------------------------------------------------------------------------------------- */
+
+/* The batch's first_lines out of their envelopes, one below the other, as unwrapper_parse would hand them to the parser's format. Good until
+ * the next call. */
+struct slice unwrapper_first_lines(struct unwrapper *unwrapper, const struct parser *parser, const struct batch *batch);
+
 /* ---- cri.c -------------------------------------------------------------------------------------------------------------------- */
 
 /* "2026-11-24T08:15:07.123456789Z stdout F message" */
@@ -68,6 +74,7 @@ struct line_writer {
   char outer_day[10];         /* the date of an envelope ... */
   int64_t outer_day_us;       /* ... and its time, TIME_US_ABSENT when none was seen */
   bool is_record;             /* lines of the format have no header: nothing is put before the message */
+  bool is_mixed;              /* the message tells that */
   uint64_t newlines;          /* inside messages, written as blanks */
 };
 

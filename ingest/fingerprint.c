@@ -18,6 +18,11 @@ struct slice file_head_line(const struct file_head *head) {
   return end ? slice_between(head->bytes, end) : SLICE_ABSENT;
 }
 
+struct slice file_head_lines(const struct file_head *head) {
+  const char *last = memrchr(head->bytes, '\n', head->len);
+  return last ? slice_between(head->bytes, last + 1) : SLICE_ABSENT;
+}
+
 static uint64_t hash_front(const struct file_head *head, size_t len) {
   return len == FINGERPRINT_HEAD_BYTES ? head->full_hash : hash_bytes(head->bytes, len);
 }

@@ -25,6 +25,9 @@ void file_head_extend(struct file_head *head, uint64_t position, struct slice by
 /* The first line, without its line end; absent when the head does not hold all of it. */
 struct slice file_head_line(const struct file_head *head);
 
+/* All whole lines that the head holds, each with its line end; absent when there is none. */
+struct slice file_head_lines(const struct file_head *head);
+
 /* Whether the file with this head begins as the one of `known` did. False when the file is shorter than the known head. */
 bool file_head_matches(const struct file_head *head, const struct input_position *known);
 

@@ -11,7 +11,11 @@ static const struct format *const formats[] = {
     &FORMAT_HALON,
     &FORMAT_QMAIL,
     &FORMAT_HARAKA,
+    &FORMAT_MIXED,
+    &FORMAT_AUTO,
 };
+
+_Static_assert(sizeof formats / sizeof *formats <= FORMATS_MAX, "a parser has a place for each");
 
 const struct format *format_at(size_t i) { return i < sizeof formats / sizeof *formats ? formats[i] : NULL; }
 

@@ -14,4 +14,8 @@ extern const struct format FORMAT_HALON;
 extern const struct format FORMAT_QMAIL;
 extern const struct format FORMAT_HARAKA;
 
+/* No server's: mixed.c. */
+extern const struct format FORMAT_MIXED;
+extern const struct format FORMAT_AUTO;
+
 #endif

@@ -8,6 +8,7 @@
  * An attempt is joined by transaction and queue id with its last attempt alone. */
 #include "ingest/formats.h"
 #include "ingest/json_line.h"
+#include "ingest/recognise.h"
 
 /* Where each way has a field. NO_PATH: it has none; no member has this name. */
 #define NO_PATH "\x01"
@@ -214,5 +215,19 @@ static void parse(struct parser *parser, const struct batch *batch, const char *
   line_walk(parser, batch, lookback, begin, end, read_line);
 }
 
-const struct format FORMAT_HALON = {
-    .name = "halon", .parse = parse, .state_new = state_new, .state_free = json_line_state_free, .is_record = true};
+/* An object with the members that tell the three ways, or of those between. */
+static bool recognise(const struct line_shape *shape) {
+  const char *p = shape->begin, *end = shape->end;
+  struct slice line = slice_between(p, end);
+  if (shape->is_syslog || *p != '{') return false;
+  if (STARTS_WITH(p, end, "{\"create\"") || STARTS_WITH(p, end, "{\"index\"")) return true;
+  if (slice_find(line, SLICE("\"ts_attempt\"")) < line.len || slice_find(line, SLICE("\"arguments\"")) < line.len) return true;
+  return slice_find(line, SLICE("\"@timestamp\"")) < line.len && slice_find(line, SLICE("\"action\"")) < line.len;
+}
+
+const struct format FORMAT_HALON = {.name = "halon",
+                                    .parse = parse,
+                                    .state_new = state_new,
+                                    .state_free = json_line_state_free,
+                                    .is_record = true,
+                                    .recognise = recognise};

@@ -12,6 +12,7 @@
  * meant by "all of them" the join knows (join_group.c). */
 #include "ingest/formats.h"
 #include "ingest/line_walk.h"
+#include "ingest/recognise.h"
 #include "ingest/reply_codes.h"
 #include "ingest/syslog.h"
 
@@ -286,5 +287,22 @@ static void parse(struct parser *parser, const struct batch *batch, const char *
   line_walk(parser, batch, lookback, begin, end, read_line);
 }
 
+/* "[NOTICE] [": a level in brackets, and what it is of. */
+static bool begins_with_level(const char *p, const char *end) {
+  if (p == end || *p++ != '[') return false;
+  const char *level = p;
+  while (p < end && *p >= 'A' && *p <= 'Z') p++;
+  return p > level && STARTS_WITH(p, end, "] [");
+}
+
+static bool recognise(const struct line_shape *shape) {
+  const char *p = shape->text, *end = shape->end;
+  if (shape->is_syslog)
+    return slice_starts_with(shape->program, SLICE("haraka")) || (slice_is_absent(shape->program) && begins_with_level(p, end));
+  if (!ascii_is_digit(*p) || end - p < 24 || p[10] != 'T') return false;
+  const char *blank = memchr(p, ' ', (size_t)(end - p));
+  return blank && begins_with_level(blank + 1, end);
+}
+
 const struct format FORMAT_HARAKA = {
-    .name = "haraka", .parse = parse, .state_new = line_walk_state_new, .state_free = line_walk_state_free};
+    .name = "haraka", .parse = parse, .state_new = line_walk_state_new, .state_free = line_walk_state_free, .recognise = recognise};

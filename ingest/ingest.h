@@ -31,6 +31,7 @@ struct batch {
   bool is_replay;            /* these lines are in the store already: read only to rebuild the join */
   int64_t reference_time_us; /* the message's or the file's time: dates without a year are the latest not over a day after it */
   struct slice head;         /* the first line of the input, wherever the batch lies in it; absent when not known (Kafka) */
+  struct slice first_lines;  /* the same and what follows, whole lines of the input's first 4 KiB, as far as they are there; or absent */
 };
 
 /* ---- lines ------------------------------------------------------------------------------------------------------------------ */
@@ -146,6 +147,9 @@ struct time_rules {
 /* False with err when there is no such zone. Parsers read an unknown zone as UTC, so check before. */
 bool time_rules_check(const struct time_rules *rules, struct error *err);
 
+/* Formats in the table, at most. */
+#define FORMATS_MAX 16
+
 /* One worker's parser: its caches (last stamp, last host), where lines go, what was counted. */
 struct parser {
   const struct format *format;
@@ -158,7 +162,10 @@ struct parser {
   void (*when_unparsed)(void *context, struct slice line, enum unparsed_reason reason, uint64_t position);
   void *context;
   void *state; /* of the format; made by format->state_new, freed by format->state_free */
+  void *states[FORMATS_MAX]; /* of each format that was used, by its place in the table */
 };
+
+struct line_shape;
 
 /* A mail server's log. A new one is one file in ingest/ and one line in formats.c. */
 struct format {
@@ -169,9 +176,12 @@ struct format {
   void *(*state_new)(void);
   void (*state_free)(void *state);
   bool is_record; /* a line is a record (CSV, JSON) in front of which no syslog header can stand */
+  /* Whether a line is of this server's log, cheaply, by its shape (recognise.h): for mixed streams. NULL: never asked. */
+  bool (*recognise)(const struct line_shape *shape);
 };
 
-/* By name; NULL when there is none. format_at(i) is NULL behind the last. */
+/* By name; NULL when there is none. format_at(i) is NULL behind the last. Two are none of a server: "mixed", in which each line is told
+ * by itself, and "auto", for which format_chooser chooses. */
 const struct format *format_find(struct slice name);
 const struct format *format_at(size_t i);
 
@@ -179,6 +189,8 @@ void parser_init(struct parser *parser, const struct format *format, const struc
 void parser_deinit(struct parser *parser);
 /* Empties the lists; counts stay. */
 void parser_clear_lines(struct parser *parser);
+/* Goes on with another format; what it remembers of the one before is kept for when it comes again. */
+void parser_use_format(struct parser *parser, const struct format *format);
 
 /* ---- envelopes -------------------------------------------------------------------------------------------------------------- */
 
@@ -202,6 +214,25 @@ void unwrapper_free(struct unwrapper *unwrapper);
  * unwrapped. Returns how many lines of the input [begin, end) was. */
 uint64_t unwrapper_parse(struct unwrapper *unwrapper, struct parser *parser, const struct batch *batch, const char *lookback,
                          const char *begin, const char *end);
+
+/* ---- the format of an input -------------------------------------------------------------------------------------------------- */
+
+/* Chooses for each input of a source. */
+struct format_chooser;
+struct format_choice {
+  const struct format *format;
+  const char *reason; /* in words */
+  uint64_t line;      /* the line that tells, from 1, as it came out of its envelope; 0: none */
+};
+
+/* With a format other than "auto" that one is everyone's. `rules` are kept by reference. */
+struct format_chooser *format_chooser_new(const struct format *format, const struct envelope *envelope,
+                                          const struct time_rules *rules);
+void format_chooser_free(struct format_chooser *chooser);
+
+/* The format that the batch is to be read as, for parser_use_format. True when something was chosen that nobody was told of yet: it is the
+ * input's first batch, or its first line that tells anything has come only now. */
+bool format_chooser_take(struct format_chooser *chooser, const struct batch *batch, struct format_choice *out);
 
 /* ---- the join --------------------------------------------------------------------------------------------------------------- */
 

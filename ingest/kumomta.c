@@ -12,6 +12,7 @@
  * A record is joined by its id with its last attempt alone. */
 #include "ingest/formats.h"
 #include "ingest/json_line.h"
+#include "ingest/recognise.h"
 
 #define FIELDS(X)                                  \
   X(TYPE, "type")                                  \
@@ -229,5 +230,32 @@ static void parse(struct parser *parser, const struct batch *batch, const char *
   line_walk(parser, batch, lookback, begin, end, read_line);
 }
 
-const struct format FORMAT_KUMOMTA = {
-    .name = "kumomta", .parse = parse, .state_new = state_new, .state_free = json_line_state_free, .is_record = true};
+static const char *skip_blanks(const char *p, const char *end) {
+  while (p < end && (*p == ' ' || *p == '\t')) p++;
+  return p;
+}
+
+/* An object with "type": one of ours, which KumoMTA writes first. */
+static bool recognise(const struct line_shape *shape) {
+  static const struct slice member = SLICE("\"type\"");
+  const char *end = shape->end;
+  struct slice rest = slice_between(shape->begin, end);
+  if (shape->is_syslog || *rest.ptr != '{') return false;
+  for (size_t at; (at = slice_find(rest, member)) < rest.len;) {
+    rest = slice_skip(rest, at + member.len);
+    const char *p = skip_blanks(rest.ptr, end);
+    if (p == end || *p != ':') continue;
+    p = skip_blanks(p + 1, end);
+    if (p == end || *p != '"') continue;
+    struct slice name = slice_between(p + 1, end);
+    if (type_of(slice_of(name.ptr, slice_find_byte(name, '"')))) return true;
+  }
+  return false;
+}
+
+const struct format FORMAT_KUMOMTA = {.name = "kumomta",
+                                      .parse = parse,
+                                      .state_new = state_new,
+                                      .state_free = json_line_state_free,
+                                      .is_record = true,
+                                      .recognise = recognise};

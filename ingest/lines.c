@@ -65,16 +65,25 @@ bool time_rules_check(const struct time_rules *rules, struct error *err) {
 }
 
 void parser_init(struct parser *parser, const struct format *format, const struct time_rules *rules, unsigned worker_count) {
-  *parser =
-      (struct parser){.format = format, .time_rules = rules, .worker_count = worker_count, .line_bytes_max = LIMIT_LINE_BYTES};
+  *parser = (struct parser){.time_rules = rules, .worker_count = worker_count, .line_bytes_max = LIMIT_LINE_BYTES};
   parser->lists = memory_zeroed(worker_count * sizeof *parser->lists);
-  if (format->state_new) parser->state = format->state_new();
+  parser_use_format(parser, format);
+}
+
+void parser_use_format(struct parser *parser, const struct format *format) {
+  size_t place = 0;
+  if (parser->format == format) return;
+  while (format_at(place) != format) place++;
+  if (!parser->states[place] && format->state_new) parser->states[place] = format->state_new();
+  parser->format = format;
+  parser->state = parser->states[place];
 }
 
 void parser_deinit(struct parser *parser) {
   for (unsigned i = 0; i < parser->worker_count; i++) free(parser->lists[i].items);
   free(parser->lists);
-  if (parser->state) parser->format->state_free(parser->state);
+  for (size_t i = 0; format_at(i); i++)
+    if (parser->states[i]) format_at(i)->state_free(parser->states[i]);
   *parser = (struct parser){0};
 }
 

@@ -133,6 +133,7 @@ static bool take(struct log_file *file, bool is_end, struct batch *batch) {
   if (real_len > batch->len) real_len = batch->len;
   file_head_extend(&file->head, batch->position, slice_of(batch->base, real_len));
   batch->head = file_head_line(&file->head);
+  batch->first_lines = file_head_lines(&file->head);
   if (file->is_stream || batch->is_replay) return true;
   fingerprint_commit(&file->input->position, &file->head, buffer->position, buffer->tail);
   return true;

@@ -9,6 +9,7 @@
  * No line names both a message and its client. */
 #include "ingest/formats.h"
 #include "ingest/opensmtpd_internal.h"
+#include "ingest/recognise.h"
 #include "ingest/reply_codes.h"
 
 static const char *find_close(const char *p, const char *end) {
@@ -102,7 +103,8 @@ static unsigned read_failed_command(struct line_walk *walk, struct slice host, s
                                     const char *end) {
   const char *result = find_result(p, end);
   if (!result) return READ_NOISE + NOISE_connection;
-  struct slice command = slice_between(p, result), reply = slice_between(result + 10, end), stage = SLICE_ABSENT, argument = SLICE_ABSENT;
+  struct slice command = slice_between(p, result), reply = slice_between(result + 10, end), stage = SLICE_ABSENT,
+               argument = SLICE_ABSENT;
   if (reply.ptr[reply.len - 1] == '"') reply.len--;
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
     struct slice verb = slice_of(command.ptr, commands[i].command.len);
@@ -165,14 +167,18 @@ static enum noise noise_of(const char *p, const char *end) {
   return is_warning ? NOISE_warning : NOISE_bookkeeping;
 }
 
+/* Not "postfix/smtpd". */
+static bool is_ours(struct slice instance, struct slice program) {
+  return slice_is_absent(instance) && (slice_equal(program, SLICE("smtpd")) || slice_equal(program, SLICE("opensmtpd")));
+}
+
 static unsigned read_line(struct line_walk *walk, const char *p, const char *end) {
   struct syslog_header header;
   if (!syslog_read(&walk->stamps, p, end, walk->limit, &header)) return READ_UNPARSED + UNPARSED_HEADER;
   if (header.time_us == TIME_US_ABSENT) return READ_UNPARSED + UNPARSED_TIME;
   const char *text = header.text;
-  bool is_ours = slice_is_absent(header.instance) &&
-                 (slice_equal(header.service, SLICE("smtpd")) || slice_equal(header.service, SLICE("opensmtpd")));
-  if (!is_ours) return READ_NOISE + (STARTS_WITH(text, end, "last message repeated ") ? NOISE_repeated : NOISE_other_program);
+  if (!is_ours(header.instance, header.service))
+    return READ_NOISE + (STARTS_WITH(text, end, "last message repeated ") ? NOISE_repeated : NOISE_other_program);
   walk->time_us = header.time_us;
   if (opensmtpd_is_id(text, end, OPENSMTPD_ID_LEN) && end - text > OPENSMTPD_ID_LEN && text[OPENSMTPD_ID_LEN] == ' ')
     return read_session(walk, header.host, text, end);
@@ -185,5 +191,10 @@ static void parse(struct parser *parser, const struct batch *batch, const char *
   line_walk(parser, batch, lookback, begin, end, read_line);
 }
 
-const struct format FORMAT_OPENSMTPD = {
-    .name = "opensmtpd", .parse = parse, .state_new = line_walk_state_new, .state_free = line_walk_state_free};
+static bool recognise(const struct line_shape *shape) { return shape->is_syslog && is_ours(shape->instance, shape->program); }
+
+const struct format FORMAT_OPENSMTPD = {.name = "opensmtpd",
+                                        .parse = parse,
+                                        .state_new = line_walk_state_new,
+                                        .state_free = line_walk_state_free,
+                                        .recognise = recognise};

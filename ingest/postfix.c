@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "ingest/formats.h"
 #include "ingest/postfix_internal.h"
+#include "ingest/recognise.h"
 
 static void *state_new(void) { return memory_zeroed(sizeof(struct postfix_state)); }
 
@@ -36,4 +37,8 @@ static void parse(struct parser *parser, const struct batch *batch, const char *
   line_counts_add_results(&parser->counts, run.tally);
 }
 
-const struct format FORMAT_POSTFIX = {.name = "postfix", .parse = parse, .state_new = state_new, .state_free = state_free};
+/* "postfix/smtp", whatever the instance is called. */
+static bool recognise(const struct line_shape *shape) { return !slice_is_absent(shape->instance); }
+
+const struct format FORMAT_POSTFIX = {
+    .name = "postfix", .parse = parse, .state_new = state_new, .state_free = state_free, .recognise = recognise};

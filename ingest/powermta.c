@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "ingest/formats.h"
 #include "ingest/powermta_internal.h"
+#include "ingest/recognise.h"
 
 static void *state_new(void) { return memory_zeroed(sizeof(struct powermta_state)); }
 
@@ -81,5 +82,20 @@ static void parse(struct parser *parser, const struct batch *batch, const char *
   line_counts_add_results(&parser->counts, run.results);
 }
 
-const struct format FORMAT_POWERMTA = {
-    .name = "powermta", .parse = parse, .state_new = state_new, .state_free = line_walk_state_free, .is_record = true};
+/* A header, or a record's type. */
+static bool recognise(const struct line_shape *shape) {
+  const char *p = shape->begin, *end = shape->end;
+  const char *comma = shape->is_syslog || *p < 'b' || *p > 't' ? NULL : memchr(p, ',', (size_t)(end - p < 16 ? end - p : 16));
+  if (!comma) return false;
+  struct slice type = slice_between(p, comma);
+  if (type.len == 1) return *p == 'd' || *p == 'b' || *p == 't' || *p == 'r' || *p == 'f';
+  return slice_equal(type, SLICE("type")) || slice_equal(type, SLICE("delivery")) || slice_equal(type, SLICE("bounce")) ||
+         slice_equal(type, SLICE("transient")) || powermta_read_other(type) < READ_UNPARSED;
+}
+
+const struct format FORMAT_POWERMTA = {.name = "powermta",
+                                       .parse = parse,
+                                       .state_new = state_new,
+                                       .state_free = line_walk_state_free,
+                                       .is_record = true,
+                                       .recognise = recognise};

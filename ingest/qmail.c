@@ -13,6 +13,7 @@
  * A result names D alone: LINE_STARTED remembers what D is. M and D are different ids, so both get a key in the shard of their host. */
 #include "ingest/formats.h"
 #include "ingest/qmail_internal.h"
+#include "ingest/recognise.h"
 #include "ingest/syslog.h"
 
 /* 2^62 is 1970 in TAI64, and qmail's clock is 10 s ahead of UTC whatever leap seconds there were since. */
@@ -237,5 +238,14 @@ static void parse(struct parser *parser, const struct batch *batch, const char *
   line_walk(parser, batch, lookback, begin, end, read_line);
 }
 
+/* Of multilog's lines, alone or behind a header, those with its stamp, or with what tai64nlocal makes of it: nine digits of a second. */
+static bool recognise(const struct line_shape *shape) {
+  const char *p = shape->text, *end = shape->end;
+  int64_t ignored;
+  if (shape->is_syslog && slice_starts_with(shape->program, SLICE("qmail"))) return true;
+  if (p < end && *p == '@') return read_tai64n(p, end, &ignored) != NULL;
+  return recognise_own_date(p, end) && p[19] == '.' && end - p > 29 && ascii_is_digit(p[28]) && p[29] == ' ';
+}
+
 const struct format FORMAT_QMAIL = {
-    .name = "qmail", .parse = parse, .state_new = line_walk_state_new, .state_free = line_walk_state_free};
+    .name = "qmail", .parse = parse, .state_new = line_walk_state_new, .state_free = line_walk_state_free, .recognise = recognise};

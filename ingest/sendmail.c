@@ -8,6 +8,7 @@
  * There is no line for a message's end at the usual log level, so the join counts recipients down. Nothing here looks at another
  * line than its own. */
 #include "ingest/formats.h"
+#include "ingest/recognise.h"
 #include "ingest/sendmail_internal.h"
 
 const char *sendmail_read_queue_id(const struct line_walk *walk, const char *p, const char *end, struct slice *queue_id) {
@@ -199,5 +200,10 @@ static void parse(struct parser *parser, const struct batch *batch, const char *
   line_walk(parser, batch, lookback, begin, end, read_line);
 }
 
-const struct format FORMAT_SENDMAIL = {
-    .name = "sendmail", .parse = parse, .state_new = line_walk_state_new, .state_free = line_walk_state_free};
+static bool recognise(const struct line_shape *shape) { return shape->is_syslog && is_sendmail(shape->program); }
+
+const struct format FORMAT_SENDMAIL = {.name = "sendmail",
+                                       .parse = parse,
+                                       .state_new = line_walk_state_new,
+                                       .state_free = line_walk_state_free,
+                                       .recognise = recognise};

@@ -385,6 +385,22 @@ static bool is_cri(const struct batch *batch, const char *begin, const char *end
   return cri_read(begin, line_end ? line_end : end, &line);
 }
 
+struct slice unwrapper_first_lines(struct unwrapper *u, const struct parser *parser, const struct batch *batch) {
+  struct slice lines = batch->first_lines;
+  const char *p = lines.ptr, *end = p + lines.len;
+  if (!lines.len || u->envelope->kind == ENVELOPE_PLAIN) return lines;
+  u->batch = batch;
+  u->is_cri = u->envelope->kind == ENVELOPE_CRI || (u->envelope->kind == ENVELOPE_AUTO && is_cri(batch, p, end));
+  line_writer_init(&u->writer, zone_of(u, parser->time_rules), batch, parser);
+  forget_lines(u);
+  for (const char *line_end; p < end; p = line_end + 1) {
+    line_end = memchr(p, '\n', (size_t)(end - p));
+    if (!line_end) line_end = end;
+    unwrap_line(u, p, line_end, end);
+  }
+  return slice_skip(buf_slice(&u->lines), 1);
+}
+
 uint64_t unwrapper_parse(struct unwrapper *u, struct parser *parser, const struct batch *batch, const char *lookback,
                          const char *begin, const char *end) {
   uint64_t count = 0, lines_before = parser->counts.lines;

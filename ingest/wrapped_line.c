@@ -1,12 +1,14 @@
 /* Writes what was in an envelope as the plain line it would have been in a log file. See envelope.h. */
 #include "base/clock.h"
 #include "ingest/envelope.h"
+#include "ingest/recognise.h"
 #include "ingest/syslog.h"
 
 void line_writer_init(struct line_writer *writer, const struct zone *zone, const struct batch *batch, const struct parser *parser) {
   writer->batch_time_us = batch->reference_time_us == TIME_US_ABSENT ? parser->time_rules->now_us : batch->reference_time_us;
   writer->outer_day_us = TIME_US_ABSENT;
   writer->is_record = parser->format->is_record;
+  writer->is_mixed = !parser->format->recognise;
   writer->newlines = 0;
   stamp_reader_init(&writer->stamps, zone, batch->reference_time_us, parser->time_rules->now_us);
   stamp_reader_init(&writer->outer, zone, batch->reference_time_us, parser->time_rules->now_us);
@@ -240,11 +242,22 @@ static bool read_own_header(struct line_writer *writer, struct slice message, st
   return !ascii_is_digit(c) || message.ptr[10] != ' ' || (!slice_is_absent(header->host) && !slice_is_absent(header->service));
 }
 
+static bool is_record(const struct line_writer *writer, struct slice message) {
+  struct recogniser recogniser;
+  if (!writer->is_mixed) return writer->is_record;
+  /* All records begin otherwise than a header. */
+  if (!message.len || (*message.ptr != '{' && (*message.ptr < 'a' || *message.ptr > 'z'))) return false;
+  recogniser_init(&recogniser);
+  const char *end = message.ptr + message.len;
+  const struct format *format = recognise_line(&recogniser, message.ptr, end, end);
+  return format && format->is_record;
+}
+
 void line_writer_write(struct line_writer *writer, const struct wrapped_line *line, struct buf *out) {
   struct slice message = line->message;
   struct syslog_header header;
   while (message.len && (message.ptr[message.len - 1] == '\n' || message.ptr[message.len - 1] == '\r')) message.len--;
-  if (!writer->is_record) {
+  if (!is_record(writer, message)) {
     while (message.len && *message.ptr == ' ') message = slice_skip(message, 1); /* rsyslog's msg begins with one */
     if (read_own_header(writer, message, &header)) {
       append_own_header(writer, line, &header, message, out);

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "ingest/ingest.h"
 #include "tools/command.h"
+#include "tools/format_log.h"
 
 /* Bytes gathered before they are written. */
 #define OUTPUT_BYTES (64u << 10)
@@ -21,7 +22,8 @@ static const char HELP[] =
     "usage: bouncemill parse [OPTION]... [FILE]...\n\n"
     "Reads mail logs (plain, .gz or .zst; '-' or no FILE: standard input) and writes one JSON object for\n"
     "each delivery, in the order of the lines. Nothing is stored.\n\n"
-    "  -f, --format NAME  how the lines are read: postfix (default), exim, sendmail, opensmtpd,\n                     powermta, kumomta, halon, qmail, haraka\n"
+    "  -f, --format NAME  whose log it is: auto (default; each file's first lines tell), mixed (each line\n"
+    "                     tells), postfix, exim, sendmail, opensmtpd, powermta, kumomta, halon, qmail, haraka\n"
     "      --zone NAME    time zone of stamps that name none, such as Europe/Berlin (default: UTC)\n"
     "      --envelope NAME  what a shipper wrapped around the lines: auto (default; each line tells), plain,\n"
     "                     journald, syslog-ng, rsyslog, docker, vector, fluent-bit, filebeat, json, cri\n"
@@ -48,6 +50,7 @@ struct sample {
 struct run {
   struct source *source;
   struct parser parser;
+  struct format_chooser *chooser;
   struct unwrapper *unwrapper;
   struct join *join;
   struct delivery_stage stage;
@@ -110,6 +113,9 @@ static void process_batch(struct run *run) {
   const struct batch *batch = &run->batch;
   count_input(run, batch->input);
   const char *lookback = batch->base - batch->lookback_len;
+  struct format_choice choice;
+  if (format_chooser_take(run->chooser, batch, &choice)) format_log(run->source, batch->input, &choice);
+  parser_use_format(&run->parser, choice.format);
   parser_clear_lines(&run->parser);
   uint64_t line_count = unwrapper_parse(run->unwrapper, &run->parser, batch, lookback, batch->base, batch->base + batch->len);
   join_begin(run->join, batch, source_scope_name(run->source, batch->scope));
@@ -188,6 +194,7 @@ static int parse_files(const struct format *format, const struct envelope *envel
     parser_init(&run->parser, format, rules, 1);
     run->parser.when_unparsed = keep_sample;
     run->parser.context = run;
+    run->chooser = format_chooser_new(format, envelope, rules);
     run->unwrapper = unwrapper_new(envelope);
     run->join = join_new(&join_options, 0, 1);
     run->stage.when_full = write_staged;
@@ -202,6 +209,7 @@ static int parse_files(const struct format *format, const struct envelope *envel
     print_samples(run);
     parser_deinit(&run->parser);
   }
+  format_chooser_free(run->chooser);
   unwrapper_free(run->unwrapper);
   join_free(run->join);
   source_free(run->source);
@@ -218,7 +226,7 @@ int parse_main(int argc, char **argv) {
                                                {"envelope", required_argument, NULL, OPTION_ENVELOPE},
                                                {"help", no_argument, NULL, 'h'},
                                                {0}};
-  const char *format_name = "postfix", *envelope_name = "auto";
+  const char *format_name = "auto", *envelope_name = "auto";
   struct time_rules rules = {.now_us = clock_wall_us()};
   optind = 0;
   for (int option; (option = getopt_long(argc, argv, ":f:h", LONG_OPTIONS, NULL)) != -1;) {

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "tools/format_log.h"
 #include "tools/pipeline_internal.h"
 #include "tools/progress.h"
 
@@ -89,7 +90,14 @@ static void cut_chunks(struct pipeline *p) {
   }
 }
 
+static void choose_format(struct pipeline *p) {
+  struct format_choice choice;
+  if (format_chooser_take(p->chooser, &p->batch, &choice)) format_log(p->source, p->batch.input, &choice);
+  for (unsigned i = 0; i < p->worker_count; i++) parser_use_format(&p->workers[i].parser, choice.format);
+}
+
 static void process_batch(struct pipeline *p) {
+  choose_format(p);
   sample_budget_refill(&p->sample_budget, clock_monotonic_us());
   cut_chunks(p);
   if (p->batch.len < SOLO_BATCH_BYTES) {
@@ -268,6 +276,7 @@ static bool open_rooms(struct pipeline *p, struct error *err) {
   p->classifier = classifier_new_cached(&(struct classifier_options){0}, err);
   if (!p->classifier) return false;
   if (!open_store_and_source(p, err)) return false;
+  p->chooser = format_chooser_new(p->options.format, p->options.envelope, &p->options.time_rules);
   if (p->options.dead_letter) {
     p->dead_letters = dead_letters_new(p->options.dead_letter, &p->options.source, err);
     if (!p->dead_letters) return false;
@@ -296,6 +305,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *options, struct err
 void pipeline_free(struct pipeline *p) {
   if (!p) return;
   team_free(p->team);
+  format_chooser_free(p->chooser);
   for (unsigned i = 0; i < p->worker_count; i++) {
     struct worker *worker = &p->workers[i];
     if (worker->parser.format) parser_deinit(&worker->parser);

@@ -49,6 +49,7 @@ struct pipeline {
   struct store *store;
   struct classifier *classifier;
   struct source *source;
+  struct format_chooser *chooser;
   struct dead_letters *dead_letters; /* NULL: none wanted */
   struct sample_budget sample_budget;
   struct team *team;

@@ -27,7 +27,9 @@ static const char HELP[] =
     "  -                       standard input (has no position: read twice is counted twice)\n"
     "  kafka://BROKERS/TOPIC   all partitions of a topic; BROKERS is host:port[,host:port...]\n\n"
     "  -s, --store DIR         the store; made when it is not there (default: ./store)\n"
-    "  -f, --format NAME       how the lines are read: postfix (default), exim, sendmail, opensmtpd,\n                          powermta, kumomta, halon, qmail, haraka\n"
+    "  -f, --format NAME       whose log it is: auto (default; each file's first lines tell), mixed\n"
+    "                          (each line tells), postfix, exim, sendmail, opensmtpd, powermta, kumomta,\n"
+    "                          halon, qmail, haraka\n"
     "      --follow            files: wait for more lines, through rotation and copytruncate\n"
     "      --until-end         Kafka: stop at the end of each partition as it is at the start\n"
     "  -t, --threads N         worker threads, 1 to 64 (default: the machine's processors, at most 8)\n"
@@ -171,7 +173,7 @@ static int make_pipeline_options(const struct run_options *options, struct pipel
                                    .line_bytes_max = config->max_line ? config->max_line : LIMIT_LINE_BYTES,
                                    .dead_letter = config->dead_letter,
                                    .show_progress = !options->has_no_progress && !options->is_verbose};
-  const char *format = config->format ? config->format : "postfix";
+  const char *format = config->format ? config->format : "auto";
   out->format = format_find(slice_from_cstr(format));
   if (!out->format) return command_usage("run", "unknown format '%s'", format);
   const char *envelope = config->envelope ? config->envelope : "auto";
