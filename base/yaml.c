@@ -80,8 +80,9 @@ bool yaml_is_list(struct yaml_node node) { return raw(node) && raw(node)->type =
 bool yaml_is_map(struct yaml_node node) { return raw(node) && raw(node)->type == YAML_MAPPING_NODE; }
 
 struct slice yaml_text(struct yaml_node node) {
-  if (!yaml_is_scalar(node)) return SLICE_ABSENT;
-  return slice_of((const char *)raw(node)->data.scalar.value, raw(node)->data.scalar.length);
+  const yaml_node_t *n = raw(node);
+  if (!n || n->type != YAML_SCALAR_NODE) return SLICE_ABSENT;
+  return slice_of((const char *)n->data.scalar.value, n->data.scalar.length);
 }
 
 size_t yaml_count(struct yaml_node node) {
@@ -107,8 +108,12 @@ struct yaml_node yaml_value_at(struct yaml_node map, size_t i) {
 }
 
 struct yaml_node yaml_get(struct yaml_node map, const char *key) {
-  for (size_t i = 0; i < yaml_count(map) && yaml_is_map(map); i++)
-    if (slice_equal(yaml_text(yaml_key_at(map, i)), slice_from_cstr(key))) return yaml_value_at(map, i);
+  if (!yaml_is_map(map)) return (struct yaml_node){0};
+  const yaml_node_t *n = raw(map);
+  struct slice wanted = slice_from_cstr(key);
+  for (const yaml_node_pair_t *pair = n->data.mapping.pairs.start; pair < n->data.mapping.pairs.top; pair++)
+    if (slice_equal(yaml_text((struct yaml_node){map.document, pair->key}), wanted))
+      return (struct yaml_node){map.document, pair->value};
   return (struct yaml_node){0};
 }
 
