@@ -1,6 +1,6 @@
 /* The door of classify/: a delivery in, its verdict out.
  *
- *   reply -> normalise -> cache -> literals (one Hyperscan pass) -> candidates in rule order -> regex confirms -> verdict
+ *   reply -> normalise -> cache -> literals (one pass) -> candidates in rule order -> regex confirms -> verdict
  *                         hit: the verdict is known
  *
  * A verdict is a function of the normalised reply, the status, the codes, the provider and the service alone; so the cache cannot change
