@@ -10,7 +10,7 @@ static void match_examples(struct ruleset *rules) {
   struct error err;
   if (!rules->rule_count || rules->literals.count > 64 || rules->regex_count) return;
   ruleset_sort(rules);
-  struct matcher *matcher = matcher_new(rules, &err);
+  struct matcher *matcher = matcher_new(rules, NULL, &err);
   struct match_scratch *scratch = matcher ? match_scratch_new(matcher, &err) : NULL;
   for (size_t i = 0; scratch && i < rules->example_count; i++) {
     char text[NORMALISED_BYTES_MAX];
