@@ -118,7 +118,7 @@ def main():
                          f"sumIf(count, status = 'bounced') AS bounced, sumIf(count, status = 'expired') AS expired, "
                          f"sumIf(count, status = 'rejected') AS rejected FROM file('{answer}', 'MsgPack', 'dataset UInt64, {COLUMNS}', 'zstd') "
                          "WHERE dataset = 3", "JSONEachRow").data()
-    print(json.dumps({"seconds": seconds, "bytes": os.path.getsize(answer), **{name: int(value) for name, value in json.loads(rows).items()}}))
+    print(json.dumps({"seconds": seconds, **{name: int(value) for name, value in json.loads(rows).items()}}))
 
 
 main()
