@@ -102,13 +102,34 @@ static void append_causes(const struct report *report, size_t top, struct buf *o
   if (!shown) append_text(out, "  nothing was refused\n");
 }
 
+/* The length of the codes at p, with the blank behind them: "550-5.1.1 ", "550 "; 0 when it is another reply code than `code`. */
+static size_t codes_len(const char *p, const char *end, const char *code) {
+  if (end - p < 4 || memcmp(p, code, 3) != 0 || (p[3] != '-' && p[3] != ' ')) return 0;
+  const char *at = p + 4;
+  while (at < end && (ascii_is_digit(*at) || *at == '.')) at++;
+  bool has_enhanced_code = at > p + 4 && at < end && *at == ' ' && memchr(p + 4, '.', (size_t)(at - p - 4));
+  return (size_t)((has_enhanced_code ? at + 1 : p + 4) - p);
+}
+
+/* A reply of several lines as one text: the codes that open each of its lines stand once. What was cut when it was kept ends with "...". */
+static void append_reply(struct slice reply, struct buf *out) {
+  const char *p = reply.ptr, *end = p + reply.len, *code = p;
+  bool has_lines = reply.len > 4 && p[3] == '-' && ascii_is_digit(p[0]) && ascii_is_digit(p[1]) && ascii_is_digit(p[2]);
+  for (const char *begin = p; p < end; p++) {
+    size_t len = has_lines && p > begin && p[-1] == ' ' ? codes_len(p, end, code) : 0;
+    if (len) p += len;
+    if (p < end) buf_append_byte(out, has_lines && p == begin + 3 ? ' ' : *p);
+  }
+  if (reply.len >= LIMIT_TEMPLATE_BYTES - 3) buf_append(out, "...", 3);
+}
+
 static void append_sample(const struct tally_entry *entry, struct buf *out) {
   struct report_sample sample = report_sample_of(entry);
   struct buf said = {0};
   text_append_count(&said, entry->counters.bounced, 0);
   append_text(&said, " x ");
   if (sample.provider.len) buf_printf(&said, "%.*s: ", SLICE_ARG(sample.provider));
-  buf_append_slice(&said, entry->note);
+  append_reply(entry->note, &said);
   text_append_paragraph(out, SLICE("said"), buf_slice(&said), 3, 12);
   buf_deinit(&said);
 }

@@ -329,6 +329,26 @@ def test_report_text_fits_80_columns_and_says_what_to_do(bouncemill, store):
     assert "user_unknown" in text and "User unknown" in text
 
 
+def said_in_report(bouncemill, store, reply):
+    """The reply as the text report shows it, on one line."""
+    line = LOG.splitlines(keepends=True)[4].replace(b"550 5.1.1 <b@two.example>: User unknown", reply)
+    bouncemill.run("run", "--store", store, "-", stdin=line)
+    text = bouncemill.run("report", "--store", store).stdout.decode()
+    return " ".join(re.search(r"   said(.*?)\n   means", text, re.S).group(1).split())
+
+
+def test_sample_of_a_reply_of_several_lines_has_its_codes_once(bouncemill, tmp_path):
+    said = said_in_report(bouncemill, tmp_path / "a", b"550-5.1.1 No such user. Try 550-5.1.1 another spelling: 550 5.1.1 5501 Main St")
+    assert said.endswith("550 5.1.1 No such user. Try another spelling: 5501 Main St")
+    said = said_in_report(bouncemill, tmp_path / "b", b"550 5.1.1 No such user 550 here")
+    assert said.endswith("550 5.1.1 No such user 550 here")
+
+
+def test_sample_of_a_reply_that_was_cut_says_so(bouncemill, tmp_path):
+    said = said_in_report(bouncemill, tmp_path / "c", b"550 5.1.1 User unknown" + b" because" * 60)
+    assert said.endswith("...") and len(said) < 300
+
+
 def test_since_and_until_cut_by_event_time(bouncemill, store):
     minute = json.loads(bouncemill.dump("traffic", store)[0])["minute"]
     report = bouncemill.report(store)
