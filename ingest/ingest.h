@@ -31,7 +31,8 @@ struct batch {
   bool is_replay;            /* these lines are in the store already: read only to rebuild the join */
   int64_t reference_time_us; /* the message's or the file's time: dates without a year are the latest not over a day after it */
   struct slice head;         /* the first line of the input, wherever the batch lies in it; absent when not known (Kafka) */
-  struct slice first_lines;  /* the same and what follows, whole lines of the input's first 4 KiB, as far as they are there; or absent */
+  struct slice
+      first_lines; /* the same and what follows, whole lines of the input's first 4 KiB, as far as they are there; or absent */
 };
 
 /* ---- lines ------------------------------------------------------------------------------------------------------------------ */
@@ -161,7 +162,7 @@ struct parser {
   /* Called for each unparsed line that is not a replay, if set; `line` without its '\n', one that is too long cut. */
   void (*when_unparsed)(void *context, struct slice line, enum unparsed_reason reason, uint64_t position);
   void *context;
-  void *state; /* of the format; made by format->state_new, freed by format->state_free */
+  void *state;               /* of the format; made by format->state_new, freed by format->state_free */
   void *states[FORMATS_MAX]; /* of each format that was used, by its place in the table */
 };
 
@@ -251,11 +252,11 @@ struct source_rule {
 };
 
 struct join_options {
-  size_t bytes_max;       /* of one scope, all shards */
-  int64_t age_us_max;     /* by event time */
-  int64_t replay_us;      /* replay window: event time ... */
-  uint64_t replay_bytes;  /* ... and input bytes; whichever is smaller */
-  bool skips_message_ids; /* they are in no dataset: a run need not keep them */
+  size_t bytes_max;      /* of one scope, all shards */
+  int64_t age_us_max;    /* by event time */
+  int64_t replay_us;     /* replay window: event time ... */
+  uint64_t replay_bytes; /* ... and input bytes; whichever is smaller */
+  bool skips_uncounted;  /* client and message id are in no dataset: a run need not keep them */
   const struct source_rule *source_rules;
   size_t source_rule_count;
 };

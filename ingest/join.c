@@ -276,6 +276,7 @@ static void take_client(struct join *join, const struct line *line, struct shard
     touch(join, line, entry);
   }
   entry->has_client = true;
+  if (join->options.skips_uncounted) return;
   entry_set_string(join, entry, JOINED_CLIENT_HOST, line->client.host);
   entry_set_string(join, entry, JOINED_CLIENT_IP, line->client.ip);
 }
@@ -289,7 +290,7 @@ static void take_message_id(struct join *join, const struct line *line, struct s
     if (is_orphan(entry) || entry->has_sender) restart_message(join, line, entry, false);
     touch(join, line, entry);
   }
-  if (!join->options.skips_message_ids) entry_set_string(join, entry, JOINED_MESSAGE_ID, line->message_id);
+  if (!join->options.skips_uncounted) entry_set_string(join, entry, JOINED_MESSAGE_ID, line->message_id);
 }
 
 static bool is_other_sender(const struct entry *entry, const struct line *line) {
@@ -485,9 +486,11 @@ static void take_arrived(struct join *join, const struct line *line, struct shar
     touch(join, line, entry);
   }
   entry->has_client = entry->has_sender = true;
-  entry_set_string(join, entry, JOINED_CLIENT_HOST, facts->client_host);
-  entry_set_string(join, entry, JOINED_CLIENT_IP, facts->client_ip);
-  if (!join->options.skips_message_ids) entry_set_string(join, entry, JOINED_MESSAGE_ID, facts->message_id);
+  if (!join->options.skips_uncounted) {
+    entry_set_string(join, entry, JOINED_CLIENT_HOST, facts->client_host);
+    entry_set_string(join, entry, JOINED_CLIENT_IP, facts->client_ip);
+    entry_set_string(join, entry, JOINED_MESSAGE_ID, facts->message_id);
+  }
   entry_set_string(join, entry, JOINED_SENDER, facts->sender);
   entry->size_bytes = facts->size_bytes;
   entry->unsettled_count = facts->recipient_count;

@@ -185,7 +185,7 @@ static int make_pipeline_options(const struct run_options *options, struct pipel
   struct error err = {0};
   if (!time_rules_check(&out->time_rules, &err)) return command_usage("run", "--zone: %s", err.text);
   join_options_init(&out->join);
-  out->join.skips_message_ids = true;
+  out->join.skips_uncounted = true;
   if (config->join_bytes) out->join.bytes_max = config->join_bytes;
   if (config->join_age_days) out->join.age_us_max = (int64_t)config->join_age_days * SECONDS_PER_DAY * US_PER_SECOND;
   out->join.source_rules = config->sources;
