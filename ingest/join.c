@@ -265,9 +265,8 @@ static void restart_message(struct join *join, const struct line *line, struct e
   set_first_line(join, line, entry);
 }
 
-/* ---- lines ------------------------------------------------------------------------------------------------------------------- */
-
-static void take_client(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+/* For a line that is the first of its message for certain. */
+static struct entry *open_message(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
   struct entry *entry = find_exact(shard, line->key, instance_hash);
   if (!entry) {
     entry = begin_message_anew(join, line, shard, instance_hash);
@@ -275,6 +274,13 @@ static void take_client(struct join *join, const struct line *line, struct shard
     restart_message(join, line, entry, true);
     touch(join, line, entry);
   }
+  return entry;
+}
+
+/* ---- lines ------------------------------------------------------------------------------------------------------------------- */
+
+static void take_client(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
+  struct entry *entry = open_message(join, line, shard, instance_hash);
   entry->has_client = true;
   if (join->options.skips_uncounted) return;
   entry_set_string(join, entry, JOINED_CLIENT_HOST, line->client.host);
@@ -478,13 +484,7 @@ static void take_removed(struct join *join, const struct line *line, struct shar
 
 static void take_arrived(struct join *join, const struct line *line, struct shard *shard, uint32_t instance_hash) {
   const struct line_facts *facts = &line->facts;
-  struct entry *entry = find_exact(shard, line->key, instance_hash);
-  if (!entry) {
-    entry = begin_message_anew(join, line, shard, instance_hash);
-  } else {
-    restart_message(join, line, entry, true);
-    touch(join, line, entry);
-  }
+  struct entry *entry = open_message(join, line, shard, instance_hash);
   entry->has_client = entry->has_sender = true;
   if (!join->options.skips_uncounted) {
     entry_set_string(join, entry, JOINED_CLIENT_HOST, facts->client_host);
