@@ -64,7 +64,7 @@ static bool read_regex(struct reader *r, struct yaml_node map) {
   if (memchr(text.ptr, 0, text.len)) return yaml_error(node, &r->err, "regex: has a NUL byte");
   hs_expr_info_t *info = NULL;
   hs_compile_error_t *problem = NULL;
-  if (hs_expression_info(text.ptr, HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH, &info, &problem) != HS_SUCCESS) {
+  if (hs_expression_info(text.ptr, HS_FLAG_CASELESS, &info, &problem) != HS_SUCCESS) {
     yaml_error(node, &r->err, "regex: %s", problem ? problem->message : "refused");
     hs_free_compile_error(problem);
     return false;

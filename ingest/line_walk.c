@@ -10,16 +10,9 @@ void *line_walk_state_new(void) { return memory_zeroed(sizeof(struct line_walk_s
 
 void line_walk_state_free(void *state) {
   struct line_walk_state *walk_state = state;
-  zone_free(walk_state->zone);
+  zone_once_deinit(&walk_state->zone);
   text_arena_deinit(&walk_state->texts);
   free(state);
-}
-
-/* A zone that cannot be read is UTC: configuration is checked with time_rules_check before anything is parsed. */
-static const struct zone *zone_of(struct line_walk_state *state, const struct time_rules *rules) {
-  if (!state->is_zone_loaded && rules->zone) state->zone = zone_new(rules->zone, NULL);
-  state->is_zone_loaded = true;
-  return state->zone;
 }
 
 struct line *line_walk_add(struct line_walk *walk, struct slice host, struct slice queue_id) {
@@ -66,8 +59,8 @@ static unsigned read_any(struct line_walk *walk, const char *p, const char *end,
 void line_walk_init(struct line_walk *walk, struct parser *parser, const struct batch *batch, const char *lookback) {
   *walk = (struct line_walk){.parser = parser, .batch = batch, .lookback = lookback, .limit = batch->base + batch->len};
   forget_texts(parser);
-  stamp_reader_init(&walk->stamps, zone_of(parser->state, parser->time_rules), batch->reference_time_us,
-                    parser->time_rules->now_us);
+  stamp_reader_init(&walk->stamps, zone_once_read(&((struct line_walk_state *)parser->state)->zone, parser->time_rules->zone),
+                    batch->reference_time_us, parser->time_rules->now_us);
 }
 
 void line_walk(struct parser *parser, const struct batch *batch, const char *lookback, const char *begin, const char *end,

@@ -20,8 +20,7 @@
 
 /* The first member of the state of every format that walks; a format that has more puts it behind. */
 struct line_walk_state {
-  bool is_zone_loaded;
-  struct zone *zone;
+  struct zone_once zone;
   struct text_arena texts; /* what had to be decoded; good until the parser's lists are cleared */
 };
 

@@ -10,15 +10,8 @@ static void *state_new(void) { return memory_zeroed(sizeof(struct postfix_state)
 
 static void state_free(void *state) {
   struct postfix_state *s = state;
-  zone_free(s->zone);
+  zone_once_deinit(&s->zone);
   free(s);
-}
-
-/* A zone that cannot be read is UTC: configuration is checked with time_rules_check before anything is parsed. */
-static const struct zone *zone_of(struct postfix_state *state, const struct time_rules *rules) {
-  if (!state->is_zone_loaded && rules->zone) state->zone = zone_new(rules->zone, NULL);
-  state->is_zone_loaded = true;
-  return state->zone;
 }
 
 static void parse(struct parser *parser, const struct batch *batch, const char *lookback, const char *begin, const char *end) {
@@ -26,7 +19,8 @@ static void parse(struct parser *parser, const struct batch *batch, const char *
   struct postfix_run run = {.parser = parser, .batch = batch, .lookback = lookback, .limit = batch->base + batch->len};
   for (unsigned shard = 0; shard < LIMIT_JOIN_SHARDS; shard++)
     run.list_of_shard[shard] = &parser->lists[shard % parser->worker_count];
-  stamp_reader_init(&run.stamps, zone_of(state, parser->time_rules), batch->reference_time_us, parser->time_rules->now_us);
+  stamp_reader_init(&run.stamps, zone_once_read(&state->zone, parser->time_rules->zone), batch->reference_time_us,
+                    parser->time_rules->now_us);
   if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2"))
     postfix_parse_lines_v4(&run, state, begin, end);
   else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))

@@ -6,6 +6,7 @@
  * are Postfix's own, so: the recipient ends at the first place outside its quotes from where on the fields follow one another as
  * they should, and the status is the one that they lead to. Compiled three times (postfix_internal.h). */
 #include "ingest/postfix_internal.h"
+#include "ingest/reply_codes.h"
 
 static int64_t read_seconds_slow(const char *p, const char *end) {
   int64_t whole = 0, fraction = 0, scale = 100000;
@@ -206,7 +207,7 @@ unsigned postfix_read_delivery(const struct postfix_run *run, const char *p, con
   line->delivery.source_ip = SLICE_ABSENT;
   line->delivery.is_put_off = false;
   if (line->delivery.status == STATUS_delivered)
-    line->delivery.smtp_code = postfix_smtp_code(text);
+    line->delivery.smtp_code = reply_smtp_code_of(text);
   else
     postfix_read_reply(text, line);
   return READ_DELIVERY;

@@ -27,8 +27,7 @@
 
 /* Of a parser: kept from call to call. */
 struct postfix_state {
-  bool is_zone_loaded;
-  struct zone *zone;
+  struct zone_once zone;
   uint16_t newlines[POSTFIX_WINDOW_BYTES + 2]; /* places in the window */
 };
 
@@ -73,9 +72,6 @@ unsigned postfix_read_delivery(const struct postfix_run *run, const char *p, con
 /* What stands in the parentheses of a delivery that was not sent: reply, stage and smtp_code of line->delivery; relay_host and
  * relay_ip when they are absent and the text tells them. */
 void postfix_read_reply(struct slice text, struct line *line);
-
-/* The reply code at the front of a text, 0 when there is none. */
-uint16_t postfix_smtp_code(struct slice text);
 
 /* "host[ip]:port" into host and address; `host` absent for "unknown" and "none", `ip` absent when the brackets hold none. */
 void postfix_read_peer_slow(struct slice peer, struct slice *host, struct slice *ip);

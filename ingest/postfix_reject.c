@@ -9,6 +9,7 @@
  *
  * Of the trailer ("; from=<...") any part may be absent. */
 #include "ingest/postfix_internal.h"
+#include "ingest/reply_codes.h"
 
 /* How a trailer is read, in the order in which it is tried. */
 enum reading {
@@ -110,7 +111,7 @@ static const char *read_trailer(const char *p, const char *end, struct line *lin
 static void set_reply(struct slice reply, struct line *line) {
   const char *p = reply.ptr, *end = reply.ptr + reply.len;
   line->reject.reply = reply;
-  line->reject.smtp_code = postfix_smtp_code(reply);
+  line->reject.smtp_code = reply_smtp_code_of(reply);
   line->reject.dsn = SLICE_ABSENT;
   if (line->reject.smtp_code) p += reply.len > 3 ? 4 : 3;
   const char *dsn = p;

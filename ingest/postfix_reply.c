@@ -9,13 +9,7 @@
  *
  * Only one delivery in ten or so comes here: plain searches do. */
 #include "ingest/postfix_internal.h"
-
-uint16_t postfix_smtp_code(struct slice text) {
-  const char *p = text.ptr;
-  if (text.len < 3 || p[0] < '2' || p[0] > '5' || !ascii_is_digit(p[1]) || !ascii_is_digit(p[2])) return 0;
-  if (text.len > 3 && p[3] != ' ' && p[3] != '-') return 0;
-  return (uint16_t)((p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0'));
-}
+#include "ingest/reply_codes.h"
 
 /* Digits, letters a-f, '.' and ':', and one of the latter two at least; then, of a link-local address, "%eth0" (RFC 4007 11.2;
  * names of interfaces have at most 15 bytes). */
@@ -120,7 +114,7 @@ static bool read_saying(struct slice text, struct line *line) {
     reply = slice_skip(reply, sayings[i].between.len);
     line->delivery.stage = sayings[i].stage;
     if (slice_is_absent(sayings[i].stage)) reply = cut_command(reply, line);
-    line->delivery.smtp_code = postfix_smtp_code(reply);
+    line->delivery.smtp_code = reply_smtp_code_of(reply);
     if (!sayings[i].is_whole_needed) line->delivery.reply = reply.len ? reply : text;
     set_relay_if_absent(peer, line);
     return true;
@@ -155,5 +149,5 @@ void postfix_read_reply(struct slice text, struct line *line) {
       set_relay_if_absent(slice_of(peer.ptr, close + 1), line);
     return;
   }
-  line->delivery.smtp_code = postfix_smtp_code(inner);
+  line->delivery.smtp_code = reply_smtp_code_of(inner);
 }

@@ -11,6 +11,10 @@ static inline uint16_t reply_smtp_code(const char *p, const char *end) {
   return (uint16_t)((p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0'));
 }
 
+static inline uint16_t reply_smtp_code_of(struct slice text) {
+  return text.len ? reply_smtp_code(text.ptr, text.ptr + text.len) : 0;
+}
+
 /* RFC 3463: the enhanced code at p, ended by a blank or the end of the text; absent when there is none. */
 static inline struct slice reply_dsn_at(const char *p, const char *end) {
   const char *begin = p;

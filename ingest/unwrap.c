@@ -38,8 +38,7 @@ struct unwrapper {
   const struct envelope *envelope;
   struct shippers *shippers;
   struct json_reader *reader;
-  bool is_zone_loaded;
-  struct zone *zone;
+  struct zone_once zone;
   bool expects_envelopes; /* the chunk before had some */
 
   struct line_writer writer;
@@ -75,7 +74,7 @@ void unwrapper_free(struct unwrapper *u) {
   if (!u) return;
   json_reader_free(u->reader);
   shippers_free(u->shippers);
-  zone_free(u->zone);
+  zone_once_deinit(&u->zone);
   buf_deinit(&u->lines);
   buf_deinit(&u->parts[0]);
   buf_deinit(&u->parts[1]);
@@ -371,12 +370,6 @@ static bool parse_plain(struct unwrapper *u, struct parser *parser, const char *
   return false;
 }
 
-static const struct zone *zone_of(struct unwrapper *u, const struct time_rules *rules) {
-  if (!u->is_zone_loaded && rules->zone) u->zone = zone_new(rules->zone, NULL);
-  u->is_zone_loaded = true;
-  return u->zone;
-}
-
 /* A file is a container's log by its first line; where that is not known (Kafka), the first of the chunk tells. */
 static bool is_cri(const struct batch *batch, const char *begin, const char *end) {
   struct wrapped_line line;
@@ -391,7 +384,7 @@ struct slice unwrapper_first_lines(struct unwrapper *u, const struct parser *par
   if (!lines.len || u->envelope->kind == ENVELOPE_PLAIN) return lines;
   u->batch = batch;
   u->is_cri = u->envelope->kind == ENVELOPE_CRI || (u->envelope->kind == ENVELOPE_AUTO && is_cri(batch, p, end));
-  line_writer_init(&u->writer, zone_of(u, parser->time_rules), batch, parser);
+  line_writer_init(&u->writer, zone_once_read(&u->zone, parser->time_rules->zone), batch, parser);
   forget_lines(u);
   for (const char *line_end; p < end; p = line_end + 1) {
     line_end = memchr(p, '\n', (size_t)(end - p));
@@ -417,6 +410,6 @@ uint64_t unwrapper_parse(struct unwrapper *u, struct parser *parser, const struc
   /* Lines of a format of records may be JSON themselves. */
   bool may_be_plain = is_auto && !u->is_cri && !u->expects_envelopes && (parser->format->is_record || !begins_as_json(begin, end));
   if (may_be_plain && parse_plain(u, parser, lookback, begin, end, &count)) return count;
-  line_writer_init(&u->writer, zone_of(u, parser->time_rules), batch, parser);
+  line_writer_init(&u->writer, zone_once_read(&u->zone, parser->time_rules->zone), batch, parser);
   return parse_unwrapped(u, parser, lookback, begin, end);
 }

@@ -260,3 +260,14 @@ struct zone *zone_new(const char *name, struct error *err) {
 }
 
 void zone_free(struct zone *zone) { free(zone); }
+
+const struct zone *zone_once_read(struct zone_once *once, const char *name) {
+  if (!once->is_read && name) once->zone = zone_new(name, NULL);
+  once->is_read = true;
+  return once->zone;
+}
+
+void zone_once_deinit(struct zone_once *once) {
+  zone_free(once->zone);
+  *once = (struct zone_once){0};
+}

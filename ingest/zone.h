@@ -17,4 +17,15 @@ void zone_free(struct zone *zone);
  * meant; a time inside a gap is read with the offset before the gap. `zone` NULL: UTC. */
 int64_t zone_utc_from_local(const struct zone *zone, int64_t local_seconds);
 
+/* A zone that is read when it is first asked for, and never again; zeroed in the beginning. A zone that cannot be read is UTC:
+ * configuration is checked with time_rules_check before anything is parsed. */
+struct zone_once {
+  bool is_read;
+  struct zone *zone;
+};
+
+/* `name` NULL: UTC. What it returns is NULL for UTC, and good until zone_once_deinit. */
+const struct zone *zone_once_read(struct zone_once *once, const char *name);
+void zone_once_deinit(struct zone_once *once);
+
 #endif
