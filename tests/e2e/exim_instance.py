@@ -21,6 +21,7 @@ import threading
 import time
 
 from postfix_instance import free_port
+from smtp_server import wait_for_greeting
 
 HOSTNAME = "out1.mail.test"
 
@@ -252,22 +253,11 @@ class EximInstance:
         self._process = subprocess.Popen(["chroot", self.root, "/usr/sbin/exim4", "-bdf", "-q1s"],
                                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
         try:
-            self._wait_for_port()
+            wait_for_greeting(self.port, lambda: f"Exim does not answer; its log:\n{self.read_log()}")
         except BaseException:
             self.stop()
             raise
         return self
-
-    def _wait_for_port(self):
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=5) as sock:
-                    if sock.recv(3) == b"220":
-                        return
-            except OSError:
-                time.sleep(0.1)
-        raise RuntimeError(f"Exim does not answer; its log:\n{self.read_log()}")
 
     def __exit__(self, *_):
         self.stop()

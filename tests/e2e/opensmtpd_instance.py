@@ -7,11 +7,11 @@ place of another mail server. Its first retry would come after minutes; wait_unt
 import os
 import pathlib
 import smtplib
-import socket
 import subprocess
 import time
 
 from private_host import PrivateHost
+from smtp_server import wait_for_greeting
 
 LIFETIME_S = 40
 
@@ -59,15 +59,8 @@ class OpensmtpdInstance:
 
     def __enter__(self):
         self._daemon = subprocess.Popen(["/usr/sbin/smtpd", "-F"])
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                with socket.create_connection(("127.0.0.1", 25), timeout=5) as sock:
-                    if sock.recv(3) == b"220":
-                        return self
-            except OSError:
-                time.sleep(0.1)
-        raise RuntimeError("smtpd does not answer")
+        wait_for_greeting(25, lambda: "smtpd does not answer")
+        return self
 
     def __exit__(self, *_):
         self._daemon.terminate()

@@ -17,6 +17,8 @@ import subprocess
 import tempfile
 import time
 
+from smtp_server import wait_for_greeting
+
 DAEMONS = pathlib.Path("/usr/lib/postfix/sbin")
 
 MAIN = """
@@ -201,24 +203,13 @@ class PostfixInstance:
     def __enter__(self):
         try:
             self._command("postfix", "-c", str(self.dir / "config"), "start")
-            self._wait_for_port()
+            wait_for_greeting(self.port, lambda: f"postfix does not answer; its log:\n{self.read_log()}")
         except BaseException as failure:
             self.stop()
             if isinstance(failure, subprocess.CalledProcessError):
                 raise RuntimeError(f"postfix does not start: {failure.output}") from failure
             raise
         return self
-
-    def _wait_for_port(self):
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=5) as sock:
-                    if sock.recv(3) == b"220":
-                        return
-            except OSError:
-                time.sleep(0.1)
-        raise RuntimeError(f"postfix does not answer; its log:\n{self.read_log()}")
 
     def __exit__(self, *_):
         self.stop()

@@ -7,11 +7,11 @@ unpacked (apt-get download, dpkg -x): installed they would take the place of ano
 import os
 import pathlib
 import smtplib
-import socket
 import subprocess
 import time
 
 from private_host import PrivateHost
+from smtp_server import wait_for_greeting
 
 LIFETIME_S, WARNING_S = 15, 6
 
@@ -118,15 +118,8 @@ class SendmailInstance:
         self._daemon = subprocess.Popen(
             [self._program, "-L", "sm-mta", "-C", "/etc/mail/sendmail.cf", "-bD", "-q3s"], env=self._environment
         )
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                with socket.create_connection(("127.0.0.1", 25), timeout=5) as sock:
-                    if sock.recv(3) == b"220":
-                        return self
-            except OSError:
-                time.sleep(0.1)
-        raise RuntimeError("sendmail does not answer")
+        wait_for_greeting(25, lambda: "sendmail does not answer")
+        return self
 
     def __exit__(self, *_):
         self._daemon.terminate()

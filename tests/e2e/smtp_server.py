@@ -15,8 +15,22 @@ Loopback only; one thread with one event loop; stop() ends every conversation.
 import asyncio
 import dataclasses
 import re
+import socket
 import threading
 import time
+
+
+def wait_for_greeting(port: int, failure):
+    """Until the mail server that was started on this port greets; after 30 seconds a RuntimeError with what `failure()` says."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+                if sock.recv(3) == b"220":
+                    return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError(failure())
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,25 +1,7 @@
 /* classify/: from a delivery to its verdict, with the rules that are built in. */
-#include "classify/classify.h"
-
 #include <stdio.h>
 
-#include "tests/unit/check_main.h"
-
-static struct classifier *classifier;
-static struct classify_context *context;
-static struct verdict verdict;
-
-static void setup(void) {
-  struct error err;
-  classifier = classifier_new(&(struct classifier_options){0}, &err);
-  ck_assert_msg(classifier != NULL, "%s", err.text);
-  context = classify_context_new(classifier, &err);
-}
-
-static void teardown(void) {
-  classify_context_free(context);
-  classifier_free(classifier);
-}
+#include "tests/unit/classifier_fixture.h"
 
 static struct delivery delivery_of(enum status status, const char *reply) {
   struct delivery d;

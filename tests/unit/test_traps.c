@@ -1,29 +1,11 @@
 /* classify/: replies whose obvious reading is wrong. tests/data/replies/traps.tsv has them with what they mean; a wrong "hard"
  * would take a good address off a list. */
-#include "classify/classify.h"
-
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/unit/check_main.h"
+#include "tests/unit/classifier_fixture.h"
 
 #define TRAPS "tests/data/replies/traps.tsv"
-
-static struct classifier *classifier;
-static struct classify_context *context;
-static struct verdict verdict;
-
-static void setup(void) {
-  struct error err;
-  classifier = classifier_new(&(struct classifier_options){0}, &err);
-  ck_assert_msg(classifier != NULL, "%s", err.text);
-  context = classify_context_new(classifier, &err);
-}
-
-static void teardown(void) {
-  classify_context_free(context);
-  classifier_free(classifier);
-}
 
 static void classify(enum status status, struct slice reply) {
   struct delivery d;
