@@ -36,6 +36,16 @@ bool store_read_open_messages(struct store *store, bool (*each)(void *context, c
 struct aggregator;
 struct aggregator *aggregator_new(void);
 void aggregator_free(struct aggregator *aggregator);
+
+/* How the dataset `recipients` names people. */
+enum recipient_naming { RECIPIENTS_OFF, RECIPIENTS_HASHED, RECIPIENTS_PLAIN };
+struct recipient_options {
+  enum recipient_naming naming;
+  struct slice key; /* HASHED: of the HMAC; read when it is given, not kept */
+};
+/* From now on counts recipients, too, where it is not OFF (as it is at first). */
+void aggregator_keep_recipients(struct aggregator *aggregator, const struct recipient_options *options);
+
 /* Counts `count` deliveries (at most LIMIT_STAGE). Copies what it keeps. Allocates nothing but when a table grows. */
 void aggregator_add(struct aggregator *aggregator, const struct delivery *deliveries, const struct verdict *verdicts, size_t count);
 size_t aggregator_bytes(const struct aggregator *aggregator);

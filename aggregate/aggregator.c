@@ -1,4 +1,4 @@
-/* Counts deliveries into the three live tables.
+/* Counts deliveries into the live tables.
  *
  * A table is larger than the caches, so each delivery waits for memory several times: slot of each string, the string, slot of
  * the row, the row, its block. A stage of 64 deliveries goes through these steps together; each step touches what the one before
@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 #include "aggregate/domain.h"
+#include "aggregate/recipient_name.h"
+#include "aggregate/recipients_table.h"
 #include "aggregate/relays_table.h"
 #include "aggregate/replies_table.h"
 #include "aggregate/traffic_table.h"
@@ -48,6 +50,8 @@ struct aggregator {
   struct traffic_table traffic;
   struct relays_table relays;
   struct replies_table replies;
+  struct recipients_table recipients;
+  struct recipient_namer namer;
   struct stage_item stage[LIMIT_STAGE];
   char scratch[LIMIT_STAGE][KEY_STRING_COUNT][DOMAIN_SCRATCH_BYTES];
 };
@@ -58,6 +62,7 @@ struct aggregator *aggregator_new(void) {
   traffic_table_init(&a->traffic);
   relays_table_init(&a->relays);
   replies_table_init(&a->replies);
+  recipients_table_init(&a->recipients);
   return a;
 }
 
@@ -67,6 +72,7 @@ void aggregator_free(struct aggregator *a) {
   traffic_table_deinit(&a->traffic);
   relays_table_deinit(&a->relays);
   replies_table_deinit(&a->replies);
+  recipients_table_deinit(&a->recipients);
   free(a);
 }
 
@@ -75,6 +81,11 @@ void aggregator_empty(struct aggregator *a) {
   traffic_table_empty(&a->traffic);
   relays_table_empty(&a->relays);
   replies_table_empty(&a->replies);
+  recipients_table_empty(&a->recipients);
+}
+
+void aggregator_keep_recipients(struct aggregator *a, const struct recipient_options *options) {
+  recipient_namer_init(&a->namer, options);
 }
 
 /* ---- counting --------------------------------------------------------------------------------------------------------------- */
@@ -175,12 +186,26 @@ static void count_reply(struct aggregator *a, const struct stage_item *item, con
   replies_table_count(&a->replies, &key, time_s, delivery->reply);
 }
 
+/* What our own server refused (direction in) says nothing of its recipient's mailbox. */
+static void count_recipient(struct aggregator *a, const struct delivery *delivery, const struct verdict *verdict) {
+  if (a->namer.naming == RECIPIENTS_OFF || delivery->direction != DIRECTION_out || !delivery->recipient.len) return;
+  char name[RECIPIENT_NAME_BYTES];
+  uint64_t time_s = seconds_of(delivery->time_us);
+  struct recipients_key key = {
+      .day = (uint32_t)(time_s / SECONDS_PER_DAY),
+      .recipient = intern_unstaged(a, recipient_name(&a->namer, delivery->recipient, name)),
+      .words = RECIPIENTS_WORDS(verdict->outcome, verdict->cause),
+  };
+  recipients_table_count(&a->recipients, &key, time_s);
+}
+
 static void count_item(struct aggregator *a, const struct stage_item *item, const struct delivery *delivery,
                        const struct verdict *verdict) {
   uint64_t bytes = delivery->size_bytes == U64_ABSENT ? 0 : delivery->size_bytes;
   traffic_table_count(&a->traffic, item->traffic_row, bytes, delivery->delay_us);
   if (delivery->direction == DIRECTION_out) relays_table_count(&a->relays, &item->relay, item->relay_hash);
   if (has_reply_to_count(delivery, verdict)) count_reply(a, item, delivery, verdict);
+  count_recipient(a, delivery, verdict);
 }
 
 void aggregator_add(struct aggregator *a, const struct delivery *deliveries, const struct verdict *verdicts, size_t count) {
@@ -204,7 +229,7 @@ void aggregator_add(struct aggregator *a, const struct delivery *deliveries, con
 
 size_t aggregator_bytes(const struct aggregator *a) {
   return interner_used_bytes(&a->strings) + traffic_table_used_bytes(&a->traffic) + relays_table_used_bytes(&a->relays) +
-         replies_table_used_bytes(&a->replies);
+         replies_table_used_bytes(&a->replies) + recipients_table_used_bytes(&a->recipients);
 }
 
 size_t aggregator_dataset_rows(const struct aggregator *a, enum dataset_id dataset) {
@@ -212,6 +237,7 @@ size_t aggregator_dataset_rows(const struct aggregator *a, enum dataset_id datas
     case DATASET_traffic: return a->traffic.rows.count;
     case DATASET_relays: return a->relays.rows.count;
     case DATASET_replies: return a->replies.rows.count;
+    case DATASET_recipients: return a->recipients.rows.count;
     case DATASET_COUNT: break;
   }
   return 0;
@@ -241,6 +267,7 @@ bool aggregator_each_row(const struct aggregator *a, enum dataset_id dataset, co
     case DATASET_traffic: return traffic_table_each(&a->traffic, order, each, context);
     case DATASET_relays: return relays_table_each(&a->relays, order, each, context);
     case DATASET_replies: return replies_table_each(&a->replies, order, each, context);
+    case DATASET_recipients: return recipients_table_each(&a->recipients, order, each, context);
     case DATASET_COUNT: break;
   }
   return true;

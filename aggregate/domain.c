@@ -114,11 +114,15 @@ static size_t find_domain_outside_quotes(struct slice address) {
   return place;
 }
 
-struct slice domain_of_address(struct slice address, char *scratch) {
+size_t domain_place(struct slice address) {
   const char *at = address.len ? memrchr(address.ptr, '@', address.len) : NULL;
-  if (!at) return SLICE("");
-  size_t place = (size_t)(at - address.ptr) + 1;
-  if (memchr(address.ptr, '"', address.len)) place = find_domain_outside_quotes(address);
+  if (!at) return 0;
+  if (memchr(address.ptr, '"', address.len)) return find_domain_outside_quotes(address);
+  return (size_t)(at - address.ptr) + 1;
+}
+
+struct slice domain_of_address(struct slice address, char *scratch) {
+  size_t place = domain_place(address);
   return place ? domain_normalise(slice_skip(address, place), scratch) : SLICE("");
 }
 

@@ -13,6 +13,9 @@
 /* What each function may write to its scratch. */
 #define DOMAIN_SCRATCH_BYTES 256u
 
+/* The place behind the last '@' outside quotes, where the domain begins; 0 when there is none. */
+size_t domain_place(struct slice address);
+
 /* The domain behind the last '@' outside quotes, normalised as by domain_normalise; empty when there is none (or the address is
  * empty or absent). Normalising what is normalised changes nothing. */
 struct slice domain_of_address(struct slice address, char *scratch);

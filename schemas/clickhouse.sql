@@ -169,3 +169,52 @@ GROUP BY hour, provider, cause, rule, template;
 
 -- INSERT INTO bouncemill.replies_load SELECT * FROM
 --     file('segments/replies-*.mp.zst', 'MsgPack', 'hour UInt32, provider LowCardinality(String), cause LowCardinality(String), rule LowCardinality(String), template String, count UInt64, first_time UInt64, last_time UInt64, example String', 'zstd');
+
+-- recipients (recipients/1): What became of each recipient, by day; only when it is asked for.
+
+CREATE TABLE IF NOT EXISTS bouncemill.recipients_load
+(
+    day              UInt32,
+    recipient        String,
+    outcome          LowCardinality(String),
+    cause            LowCardinality(String),
+    count            UInt64,
+    first_time       UInt64,
+    last_time        UInt64
+)
+ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS bouncemill.recipients_stored
+(
+    day              UInt32 COMMENT 'days since 1970-01-01 UTC of the event',
+    recipient        String COMMENT 'the address in lower case, its domain in A-label form; or its HMAC-SHA-256 under the key file, the first 32 hexadecimal digits',
+    outcome          LowCardinality(String) COMMENT 'delivered, deferred, hard, soft, silent',
+    cause            LowCardinality(String) COMMENT 'why, one of the taxonomy',
+    count            SimpleAggregateFunction(sum, UInt64) COMMENT 'deliveries',
+    first_time       SimpleAggregateFunction(min, UInt64) COMMENT 'seconds since 1970-01-01 UTC of the first',
+    last_time        SimpleAggregateFunction(max, UInt64) COMMENT 'seconds since 1970-01-01 UTC of the last'
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY toYYYYMM(toDateTime(day * 86400, 'UTC'))
+ORDER BY (day, recipient, outcome, cause);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS bouncemill.recipients_merging TO bouncemill.recipients_stored AS
+SELECT
+    day, recipient, outcome, cause,
+    sum(recipients_load.count) AS count,
+    min(recipients_load.first_time) AS first_time,
+    max(recipients_load.last_time) AS last_time
+FROM bouncemill.recipients_load AS recipients_load
+GROUP BY day, recipient, outcome, cause;
+
+CREATE VIEW IF NOT EXISTS bouncemill.recipients AS
+SELECT
+    day, recipient, outcome, cause,
+    sum(recipients_stored.count) AS count,
+    min(recipients_stored.first_time) AS first_time,
+    max(recipients_stored.last_time) AS last_time
+FROM bouncemill.recipients_stored AS recipients_stored
+GROUP BY day, recipient, outcome, cause;
+
+-- INSERT INTO bouncemill.recipients_load SELECT * FROM
+--     file('segments/recipients-*.mp.zst', 'MsgPack', 'day UInt32, recipient String, outcome LowCardinality(String), cause LowCardinality(String), count UInt64, first_time UInt64, last_time UInt64', 'zstd');

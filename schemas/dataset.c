@@ -93,6 +93,10 @@ static void csv_hist(struct buf *out, const struct histogram *value) {
 #define ROW_DEF "schemas/replies.def"
 #include "schemas/row_functions.h"
 
+#define ROW recipients
+#define ROW_DEF "schemas/recipients.def"
+#include "schemas/row_functions.h"
+
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 const struct dataset DATASETS[DATASET_COUNT] = {
 #define DATASET(dataset, since, text)                                 \

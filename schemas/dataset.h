@@ -53,6 +53,9 @@ struct relays_row {
 struct replies_row {
 #include "schemas/replies.def"
 };
+struct recipients_row {
+#include "schemas/recipients.def"
+};
 #undef COLUMN
 
 /* Room for a row of any dataset. */

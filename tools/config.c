@@ -117,6 +117,8 @@ static bool read_key(struct config *config, struct slice key, struct yaml_node v
   if (slice_equal(key, SLICE("zone"))) return read_text(value, &config->zone, err);
   if (slice_equal(key, SLICE("listen"))) return read_text(value, &config->listen, err);
   if (slice_equal(key, SLICE("dead_letter"))) return read_text(value, &config->dead_letter, err);
+  if (slice_equal(key, SLICE("recipients"))) return read_text(value, &config->recipients, err);
+  if (slice_equal(key, SLICE("recipients_key"))) return read_text(value, &config->recipients_key, err);
   if (slice_equal(key, SLICE("max_line")))
     return read_unsigned(value, LIMIT_LINE_BYTES_LEAST, LIMIT_LINE_BYTES_MOST, &config->max_line, err);
   if (slice_equal(key, SLICE("threads"))) return read_unsigned(value, 1, LIMIT_THREADS, &config->threads, err);
@@ -130,9 +132,9 @@ static bool read_key(struct config *config, struct slice key, struct yaml_node v
 }
 
 bool config_read(struct config *config, const char *path, struct error *err) {
-  static const char *const KEYS[] = {"store",  "format",    "envelope",    "zone",     "threads", "flush_interval",
-                                     "follow", "until_end", "dead_letter", "max_line", "listen",  "inputs",
-                                     "kafka",  "sources",   "join",        NULL};
+  static const char *const KEYS[] = {"store",          "format",    "envelope",    "zone",     "threads", "flush_interval",
+                                     "follow",         "until_end", "dead_letter", "max_line", "listen",  "recipients",
+                                     "recipients_key", "inputs",    "kafka",       "sources",  "join",    NULL};
   config->document = yaml_new_from_file(path, err);
   if (!config->document) return false;
   struct yaml_node root = yaml_root(config->document);

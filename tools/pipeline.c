@@ -245,6 +245,7 @@ static bool open_worker(struct pipeline *p, unsigned number, struct error *err) 
   worker->unwrapper = unwrapper_new(p->options.envelope);
   worker->join = join_new(&p->options.join, number, p->worker_count);
   worker->aggregator = aggregator_new();
+  aggregator_keep_recipients(worker->aggregator, &p->options.recipients);
   worker->stage.when_full = classify_and_count;
   worker->stage.context = worker;
   worker->classify = classify_context_new(p->classifier, err);

@@ -23,6 +23,7 @@ struct pipeline_options {
   int64_t flush_interval_us;
   struct source_options source; /* names, follow, until_end, Kafka properties; the rest is filled in */
   struct join_options join;
+  struct recipient_options recipients;
   size_t line_bytes_max;   /* longer lines are cut and counted as too long */
   const char *dead_letter; /* target of unparsed lines (dead_letters_new), or NULL */
   /* Called about once a second between batches, for whoever watches; may be NULL. */

@@ -15,6 +15,7 @@
 #include "tools/listener.h"
 #include "tools/metrics.h"
 #include "tools/pipeline.h"
+#include "tools/recipient_options.h"
 
 #define FLUSH_INTERVAL_S_DEFAULT 10.0
 
@@ -45,6 +46,9 @@ static const char HELP[] =
     "                          the loopback address (default: off)\n"
     "      --max-line BYTES    a longer line is counted as too long, and is not read; 1024 to 262144\n"
     "                          (default: 65536)\n"
+    "      --recipients NAMES  count each recipient by day, too: off (default), hashed (HMAC-SHA-256 under the\n"
+    "                          key file), plain (the addresses themselves)\n"
+    "      --recipients-key FILE  the key of hashed: 16 to 4096 bytes; keep it secret, and keep it\n"
     "  -X KEY=VALUE            any property of librdkafka; may be given often\n"
     "  -c, --config FILE       settings in YAML; options given here win\n"
     "      --check-config      read options and configuration, say what is wrong, do nothing\n"
@@ -73,6 +77,8 @@ enum {
   OPTION_FOLLOW,
   OPTION_LISTEN,
   OPTION_MAX_LINE,
+  OPTION_RECIPIENTS,
+  OPTION_RECIPIENTS_KEY,
   OPTION_UNTIL_END,
   OPTION_FLUSH,
   OPTION_ZONE,
@@ -87,6 +93,8 @@ static const struct option LONG_OPTIONS[] = {{"store", required_argument, NULL, 
                                              {"follow", no_argument, NULL, OPTION_FOLLOW},
                                              {"listen", required_argument, NULL, OPTION_LISTEN},
                                              {"max-line", required_argument, NULL, OPTION_MAX_LINE},
+                                             {"recipients", required_argument, NULL, OPTION_RECIPIENTS},
+                                             {"recipients-key", required_argument, NULL, OPTION_RECIPIENTS_KEY},
                                              {"until-end", no_argument, NULL, OPTION_UNTIL_END},
                                              {"threads", required_argument, NULL, 't'},
                                              {"flush-interval", required_argument, NULL, OPTION_FLUSH},
@@ -111,6 +119,8 @@ static int take_option(struct run_options *options, int option, char *value) {
     case OPTION_ENVELOPE: config->envelope = value; break;
     case OPTION_DEAD_LETTER: config->dead_letter = value; break;
     case OPTION_LISTEN: config->listen = value; break;
+    case OPTION_RECIPIENTS: config->recipients = value; break;
+    case OPTION_RECIPIENTS_KEY: config->recipients_key = value; break;
     case OPTION_FOLLOW: config->follow = true; break;
     case OPTION_UNTIL_END: config->until_end = true; break;
     case OPTION_CHECK: options->is_check = true; break;
@@ -285,6 +295,8 @@ static int run_pipeline(struct pipeline_options *options, const struct listen_ad
 int run_main(int argc, char **argv) {
   struct run_options options = {0};
   struct pipeline_options pipeline;
+  struct buf recipients_key = {0};
+  struct error err = {0};
   config_init(&options.config);
   bool is_help = false;
   int code = read_options(&options, argc, argv, &is_help);
@@ -296,8 +308,13 @@ int run_main(int argc, char **argv) {
     struct listen_address address;
     if (code == EXIT_OK && listen && !listen_address_parse(listen, &address))
       code = command_usage("run", "--listen needs a port, or an address and a port such as 127.0.0.1:9273, not '%s'", listen);
+    if (code == EXIT_OK && !recipient_options_read(options.config.recipients, options.config.recipients_key, &recipients_key,
+                                                   &pipeline.recipients, &err))
+      code = command_fail(&err);
     if (code == EXIT_OK && !options.is_check) code = run_pipeline(&pipeline, listen ? &address : NULL);
   }
+  if (recipients_key.len) explicit_bzero(recipients_key.ptr, recipients_key.len);
+  buf_deinit(&recipients_key);
   config_deinit(&options.config);
   return code;
 }

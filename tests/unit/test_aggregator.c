@@ -243,8 +243,31 @@ static bool make_replies_row(const struct delivery *d, const struct verdict *v, 
   return d->status != STATUS_delivered || v->outcome == OUTCOME_silent;
 }
 
+static bool make_recipients_row(const struct delivery *d, const struct verdict *v, struct recipients_row *row) {
+  char scratch[DOMAIN_SCRATCH_BYTES];
+  struct buf name = {0};
+  size_t place = domain_place(d->recipient);
+  utf8_append_clean(&name, place ? slice_of(d->recipient.ptr, place - 1) : d->recipient);
+  for (size_t i = 0; i < name.len; i++) name.ptr[i] = ascii_lower(name.ptr[i]);
+  if (place) {
+    buf_append_byte(&name, '@');
+    buf_append_slice(&name, domain_normalise(slice_skip(d->recipient, place), scratch));
+  }
+  uint64_t second = (uint64_t)(d->time_us / US_PER_SECOND);
+  *row = (struct recipients_row){.day = (uint32_t)(second / 86400),
+                                 .recipient = keep(buf_slice(&name)),
+                                 .outcome = outcome_name(v->outcome),
+                                 .cause = cause_name(v->cause),
+                                 .count = 1,
+                                 .first_time = second,
+                                 .last_time = second};
+  buf_deinit(&name);
+  return d->direction == DIRECTION_out && d->recipient.len;
+}
+
 static bool make_row(enum dataset_id id, const struct delivery *d, const struct verdict *v, union any_row *row) {
   if (id == DATASET_traffic) return make_traffic_row(d, v, &row->traffic);
+  if (id == DATASET_recipients) return make_recipients_row(d, v, &row->recipients);
   return id == DATASET_relays ? make_relays_row(d, v, &row->relays) : make_replies_row(d, v, &row->replies);
 }
 
@@ -313,10 +336,16 @@ static void ck_assert_counted(const struct aggregator *aggregator, const struct 
   }
 }
 
+static struct aggregator *new_with_recipients(void) {
+  struct aggregator *aggregator = aggregator_new();
+  aggregator_keep_recipients(aggregator, &(struct recipient_options){.naming = RECIPIENTS_PLAIN});
+  return aggregator;
+}
+
 /* ---- tests ------------------------------------------------------------------------------------------------------------------ */
 
 START_TEST(counts_of_random_deliveries_are_exact_and_in_key_order) {
-  struct aggregator *aggregator = aggregator_new();
+  struct aggregator *aggregator = new_with_recipients();
   for (uint32_t seed = 1; seed <= 4; seed++) {
     random_state = seed;
     struct input input = make_input(20000, seed % 2 ? 20000 : 300, seed > 2 ? 100000 : 3);
@@ -332,7 +361,7 @@ END_TEST
 START_TEST(order_of_deliveries_and_stages_changes_nothing) {
   random_state = 77;
   struct input input = make_input(5000, 400, 10);
-  struct aggregator *first = aggregator_new(), *second = aggregator_new();
+  struct aggregator *first = new_with_recipients(), *second = new_with_recipients();
   add_all(first, &input);
   shuffle(&input);
   add_all(second, &input);
@@ -362,7 +391,7 @@ START_TEST(many_deliveries_of_one_key_overflow_no_counter) {
     stage[i] = delivery;
     if (i % 4 == 0) stage[i].delay_us = i % 8 ? INT64_MAX : DELAY_ABSENT;
   }
-  struct aggregator *aggregator = aggregator_new();
+  struct aggregator *aggregator = new_with_recipients();
   for (size_t i = 0; i < COUNT; i += LIMIT_STAGE) aggregator_add(aggregator, stage, verdicts, LIMIT_STAGE);
   struct collected got;
   collect_rows(aggregator, DATASET_traffic, &got);
@@ -392,7 +421,7 @@ START_TEST(counting_allocates_nothing_unless_a_table_grows) {
     if (!is_ascii(input.deliveries[i].sender)) input.deliveries[i].sender = SLICE("a@B.C");
     if (!is_ascii(input.deliveries[i].recipient)) input.deliveries[i].recipient = SLICE("a@B.C");
   }
-  struct aggregator *aggregator = aggregator_new();
+  struct aggregator *aggregator = new_with_recipients();
   add_all(aggregator, &input);
   uint64_t before = allocation_count;
   add_all(aggregator, &input);
@@ -434,7 +463,7 @@ END_TEST
 START_TEST(reading_stops_when_the_reader_does_and_rows_stay) {
   random_state = 9;
   struct input input = make_input(500, 500, 5);
-  struct aggregator *aggregator = aggregator_new();
+  struct aggregator *aggregator = new_with_recipients();
   add_all(aggregator, &input);
   struct row_order order;
   aggregator_order_init(aggregator, &order);
@@ -458,7 +487,7 @@ START_TEST(times_before_1970_and_absent_ones_are_counted_at_zero) {
   delivery_init(&deliveries[1]);
   deliveries[1].time_us = -1;
   deliveries[1].status = STATUS_bounced;
-  struct aggregator *aggregator = aggregator_new();
+  struct aggregator *aggregator = new_with_recipients();
   aggregator_add(aggregator, deliveries, verdicts, 2);
   struct collected got;
   collect_rows(aggregator, DATASET_replies, &got);

@@ -76,8 +76,14 @@ static void add_refusal(struct aggregator *aggregator, const char *recipient) {
   aggregator_add(aggregator, &delivery, &verdict, 1);
 }
 
-START_TEST(every_dataset_with_rows_is_written_and_the_tables_are_empty) {
+static struct aggregator *new_with_recipients(void) {
   struct aggregator *aggregator = aggregator_new();
+  aggregator_keep_recipients(aggregator, &(struct recipient_options){.naming = RECIPIENTS_PLAIN});
+  return aggregator;
+}
+
+START_TEST(every_dataset_with_rows_is_written_and_the_tables_are_empty) {
+  struct aggregator *aggregator = new_with_recipients();
   struct pending_segments *pending = pending_segments_new();
   struct error err = {0};
   add_refusal(aggregator, "a@x.org");
@@ -104,7 +110,7 @@ END_TEST
 START_TEST(after_a_failure_nothing_is_pending_and_all_rows_are_written_the_next_time) {
   for (unsigned dataset = 0; dataset < DATASET_COUNT; dataset++) {
     for (unsigned failure = FAIL_NEW; failure <= FAIL_FINISH; failure++) {
-      struct aggregator *aggregator = aggregator_new();
+      struct aggregator *aggregator = new_with_recipients();
       struct pending_segments *pending = pending_segments_new();
       struct error err = {0};
       add_refusal(aggregator, "a@x.org");
