@@ -82,8 +82,8 @@ static uint64_t row_key(const void *context, uint32_t number, unsigned word) {
   const struct reading *r = context;
   const struct recipients_key *key = &row_at(r->t, number)->key;
   const struct word_ranks *words = &r->order->words;
-  const uint32_t values[KEY_COLUMNS] = {key->day, r->order->string_ranks[key->recipient], words->outcome[words_outcome(key->words)],
-                                        words->cause[words_cause(key->words)]};
+  const uint32_t values[KEY_COLUMNS] = {r->order->string_ranks[key->recipient], words->outcome[words_outcome(key->words)],
+                                        words->cause[words_cause(key->words)], key->day};
   return row_packing_word(&r->packing, values, word);
 }
 
@@ -103,7 +103,7 @@ static void read_row(const struct reading *r, uint32_t number, struct recipients
 
 bool recipients_table_each(const struct recipients_table *t, const struct row_order *order, row_visit_fn *each, void *context) {
   struct reading r = {.t = t, .order = order};
-  const uint32_t largest[KEY_COLUMNS] = {UINT32_MAX, (uint32_t)interner_count(order->strings) - 1, OUTCOME_COUNT, CAUSE_COUNT};
+  const uint32_t largest[KEY_COLUMNS] = {(uint32_t)interner_count(order->strings) - 1, OUTCOME_COUNT, CAUSE_COUNT, UINT32_MAX};
   row_packing_init(&r.packing, largest, KEY_COLUMNS);
   struct row_sort sort;
   row_sort_init(&sort, t->rows.count);

@@ -82,8 +82,8 @@ static uint64_t row_key(const void *context, uint32_t number, unsigned word) {
   const struct reading *r = context;
   const struct relays_key *key = &row_at(r->t, number)->key;
   const uint32_t *ranks = r->order->string_ranks;
-  const uint32_t values[KEY_COLUMNS] = {key->minute, ranks[key->provider], ranks[key->host], ranks[key->ip],
-                                        rank_words(&r->order->words, key->words)};
+  const uint32_t values[KEY_COLUMNS] = {ranks[key->provider], ranks[key->host], ranks[key->ip],
+                                        rank_words(&r->order->words, key->words), key->minute};
   return row_packing_word(&r->packing, values, word);
 }
 
@@ -104,7 +104,7 @@ static void read_row(const struct reading *r, uint32_t number, struct relays_row
 bool relays_table_each(const struct relays_table *t, const struct row_order *order, row_visit_fn *each, void *context) {
   struct reading r = {.t = t, .order = order};
   uint32_t strings = (uint32_t)interner_count(order->strings) - 1;
-  const uint32_t largest[KEY_COLUMNS] = {UINT32_MAX, strings, strings, strings, STATUS_COUNT * CAUSE_COUNT};
+  const uint32_t largest[KEY_COLUMNS] = {strings, strings, strings, STATUS_COUNT * CAUSE_COUNT, UINT32_MAX};
   row_packing_init(&r.packing, largest, KEY_COLUMNS);
   struct row_sort sort;
   row_sort_init(&sort, t->rows.count);

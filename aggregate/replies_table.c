@@ -86,8 +86,8 @@ static uint64_t row_key(const void *context, uint32_t number, unsigned word) {
   const struct reading *r = context;
   const struct replies_key *key = &row_at(r->t, number)->key;
   const uint32_t *ranks = r->order->string_ranks;
-  const uint32_t values[KEY_COLUMNS] = {key->hour, ranks[key->provider], r->order->words.cause[key->cause], ranks[key->rule],
-                                        ranks[key->template]};
+  const uint32_t values[KEY_COLUMNS] = {ranks[key->provider], r->order->words.cause[key->cause], ranks[key->rule],
+                                        ranks[key->template], key->hour};
   return row_packing_word(&r->packing, values, word);
 }
 
@@ -110,7 +110,7 @@ static void read_row(const struct reading *r, uint32_t number, struct replies_ro
 bool replies_table_each(const struct replies_table *t, const struct row_order *order, row_visit_fn *each, void *context) {
   struct reading r = {.t = t, .order = order};
   uint32_t strings = (uint32_t)interner_count(order->strings) - 1;
-  const uint32_t largest[KEY_COLUMNS] = {UINT32_MAX, strings, CAUSE_COUNT, strings, strings};
+  const uint32_t largest[KEY_COLUMNS] = {strings, CAUSE_COUNT, strings, strings, UINT32_MAX};
   row_packing_init(&r.packing, largest, KEY_COLUMNS);
   struct row_sort sort;
   row_sort_init(&sort, t->rows.count);

@@ -8,7 +8,7 @@
  *   |  rows, ascending by key, each key once                                                                       |
  *   +-- trailer: a zstd skippable frame ---------------------------------------------------------------------------+
  *   |  0 u32 0x184D2A51      4 u32 bytes behind this field                                                         |
- *   |  8 for each data frame: u64 offset, u32 compressed size, u32 content size, u32 rows, u32 first period,       |
+ *   |  8 for each data frame: u64 offset, u32 compressed size, u32 content size, u32 rows, u32 earliest period,    |
  *   |                         u64 XXH3-64 of the compressed frame                                                  |
  *   |    tail, the last 48 bytes of the file:                                                                      |
  *   |  0 u64 rows            8 u64 content bytes      16 u64 XXH3-64 of the header     24 u32 frames               |
@@ -20,7 +20,6 @@
 #ifndef AGGREGATE_SEGMENT_FORMAT_H
 #define AGGREGATE_SEGMENT_FORMAT_H
 
-#include <assert.h>
 #include <endian.h>
 
 #include "base/clock.h"
@@ -44,7 +43,7 @@ enum {
 struct segment_frame {
   uint64_t offset, hash;
   uint32_t compressed_size, content_size, rows;
-  uint32_t first_period; /* the first key column of the frame's first row: frames outside a query's time are not read */
+  uint32_t earliest; /* the least time of its rows */
 };
 
 static inline void put_u32(char *at, uint32_t value) {
@@ -66,19 +65,10 @@ static inline uint64_t get_u64(const char *at) {
   return le64toh(value);
 }
 
-/* Seconds of one step of a dataset's first column, which is the time of every dataset: 60, 3600 or 86400. */
-static inline uint32_t segment_unit_s(const struct dataset *dataset) {
-  const char *name = dataset->columns[0].name;
-  if (strcmp(name, "minute") == 0) return 60;
-  if (strcmp(name, "hour") == 0) return 3600;
-  assert(strcmp(name, "day") == 0);
-  return 86400;
-}
-
-/* The first column of a row. */
+/* The time column of a row. */
 static inline uint32_t segment_row_period(const struct dataset *dataset, const void *row) {
   uint32_t period;
-  memcpy(&period, (const char *)row + dataset->columns[0].offset, sizeof period);
+  memcpy(&period, (const char *)row + dataset_time_column(dataset)->offset, sizeof period);
   return period;
 }
 

@@ -100,8 +100,7 @@ static bool read_tail(struct segment_reader *r, uint64_t *header_hash, struct er
 /* Frames fill the file from the header to the trailer, and their sums are those of the tail. */
 static bool check_index(const struct segment_reader *r, uint64_t trailer_at, struct error *err) {
   uint64_t at = r->header_size, rows = 0, content = 0;
-  int64_t first_us = r->frame_count ? r->frames[0].first_period * (segment_unit_s(r->dataset) * US_PER_SECOND) : 0;
-  if (r->record.from_us != first_us || r->record.to_us < first_us) return damaged(r, err, "has another time range than its rows");
+  uint32_t earliest = r->frame_count ? UINT32_MAX : 0;
   for (size_t i = 0; i < r->frame_count; i++) {
     const struct segment_frame *frame = &r->frames[i];
     if (frame->offset != at) return damaged(r, err, "the index has a gap");
@@ -110,11 +109,13 @@ static bool check_index(const struct segment_reader *r, uint64_t trailer_at, str
     /* A value takes a byte at least. */
     if (!frame->rows || (uint64_t)frame->rows * r->dataset->column_count > frame->content_size)
       return damaged_frame(r, i, err, "cannot hold the rows that the index promises");
-    if (i && frame->first_period < r->frames[i - 1].first_period) return damaged(r, err, "the index is not in order of time");
+    if (frame->earliest < earliest) earliest = frame->earliest;
     at += frame->compressed_size;
     rows += frame->rows;
     content += frame->content_size;
   }
+  int64_t from_us = earliest * (dataset_time_unit_s(r->dataset) * US_PER_SECOND);
+  if (r->record.from_us != from_us || r->record.to_us < from_us) return damaged(r, err, "has another time range than its rows");
   if (at != trailer_at) return damaged(r, err, "frames and index do not meet");
   if (rows != r->record.rows || content != r->content_bytes) return damaged(r, err, "the index does not add up");
   return true;
@@ -135,7 +136,7 @@ static bool read_trailer(struct segment_reader *r, struct error *err) {
                                           .compressed_size = get_u32(entry + 8),
                                           .content_size = get_u32(entry + 12),
                                           .rows = get_u32(entry + 16),
-                                          .first_period = get_u32(entry + 20),
+                                          .earliest = get_u32(entry + 20),
                                           .hash = get_u64(entry + 24)};
   }
   return check_index(r, at, err);
@@ -307,15 +308,13 @@ static bool load_frame(struct segment_reader *r, struct error *err) {
 }
 
 void segment_reader_set_range(struct segment_reader *r, int64_t since_us, int64_t until_us) {
-  int64_t unit_us = segment_unit_s(r->dataset) * US_PER_SECOND, resolution_us = r->record.resolution_s * US_PER_SECOND;
+  int64_t unit_us = dataset_time_unit_s(r->dataset) * US_PER_SECOND, resolution_us = r->record.resolution_s * US_PER_SECOND;
   bool is_minutes = resolution_us == 60 * US_PER_SECOND;
   r->period_begin = r->period_end = 0;
   /* Minute: the first that begins at or after `since`. Hour and day: the first that ends after it. */
   if (since_us > 0 && is_minutes) r->period_begin = (uint64_t)(since_us / unit_us + (since_us % unit_us != 0));
   if (since_us >= resolution_us && !is_minutes) r->period_begin = (uint64_t)((since_us - resolution_us) / unit_us + 1);
   if (until_us > 0) r->period_end = (uint64_t)(until_us / unit_us + (until_us % unit_us != 0));
-  /* Frames are in order of time: skip those whose successor begins no later than what is wanted. */
-  while (r->frame + 1 < r->frame_count && r->frames[r->frame + 1].first_period < r->period_begin) r->frame++;
 }
 
 bool segment_reader_next(struct segment_reader *r, const void **row, struct error *err) {
@@ -323,7 +322,8 @@ bool segment_reader_next(struct segment_reader *r, const void **row, struct erro
   for (;;) {
     if (!r->rows_left) {
       if (r->rest.ptr != r->rest.end) return damaged_frame(r, r->frame - 1, err, "has bytes behind its last row");
-      if (r->frame == r->frame_count || r->frames[r->frame].first_period >= r->period_end) return true;
+      while (r->frame < r->frame_count && r->frames[r->frame].earliest >= r->period_end) r->frame++;
+      if (r->frame == r->frame_count) return true;
       if (!load_frame(r, err)) return false;
     }
     if (!r->dataset->decode(&r->rest, &r->row)) return damaged_frame(r, r->frame - 1, err, "its rows are no such rows");

@@ -28,8 +28,9 @@ struct segment_writer {
   int fd;
   uint64_t at; /* where the next frame goes */
   uint32_t header_size;
-  uint32_t rows;                      /* in `content` */
-  uint32_t first_period, last_period; /* of `content`, and of everything so far */
+  uint32_t rows;                  /* in `content` */
+  uint32_t earliest;              /* time in `content` */
+  uint32_t first_time, last_time; /* of everything so far */
   uint64_t content_bytes;
   struct buf content, compressed;
   struct segment_frame *frames;
@@ -78,9 +79,10 @@ static struct segment_writer *writer_new(const struct dataset *dataset, unsigned
   struct segment_writer *w = memory_zeroed(sizeof *w);
   w->dataset = dataset;
   w->fd = -1;
+  w->first_time = UINT32_MAX;
   w->record.dataset = (enum dataset_id)(dataset - DATASETS);
   w->record.version = dataset->version;
-  w->record.resolution_s = segment_unit_s(dataset);
+  w->record.resolution_s = dataset_time_unit_s(dataset);
   w->record.writer = writer;
   w->zstd = ZSTD_createCCtx();
   ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL);
@@ -155,7 +157,7 @@ static bool flush_frame(struct segment_writer *w, struct error *err) {
                                                        .compressed_size = (uint32_t)size,
                                                        .content_size = (uint32_t)w->content.len,
                                                        .rows = w->rows,
-                                                       .first_period = w->first_period};
+                                                       .earliest = w->earliest};
   w->at += size;
   w->record.rows += w->rows;
   w->content_bytes += w->content.len;
@@ -166,8 +168,10 @@ static bool flush_frame(struct segment_writer *w, struct error *err) {
 
 bool segment_writer_add(struct segment_writer *w, const void *row, struct error *err) {
   size_t before = w->content.len;
-  w->last_period = segment_row_period(w->dataset, row);
-  if (!w->rows) w->first_period = w->last_period;
+  uint32_t time = segment_row_period(w->dataset, row);
+  if (!w->rows || time < w->earliest) w->earliest = time;
+  if (time < w->first_time) w->first_time = time;
+  if (time > w->last_time) w->last_time = time;
   w->dataset->encode(row, &w->content);
   w->rows++;
   if (w->content.len < LIMIT_FRAME_BYTES) return true;
@@ -193,7 +197,7 @@ static void build_trailer(struct segment_writer *w, uint64_t header_hash) {
     put_u32(entry + 8, frame->compressed_size);
     put_u32(entry + 12, frame->content_size);
     put_u32(entry + 16, frame->rows);
-    put_u32(entry + 20, frame->first_period);
+    put_u32(entry + 20, frame->earliest);
     put_u64(entry + 24, frame->hash);
   }
   char *tail = p + 8 + index_size;
@@ -210,10 +214,10 @@ static void build_trailer(struct segment_writer *w, uint64_t header_hash) {
 /* Everything but fsync. */
 static bool write_rest(struct segment_writer *w, struct error *err) {
   if (!flush_frame(w, err)) return false;
-  int64_t unit_us = segment_unit_s(w->dataset) * US_PER_SECOND;
+  int64_t unit_us = dataset_time_unit_s(w->dataset) * US_PER_SECOND;
   if (w->frame_count) {
-    w->record.from_us = w->frames[0].first_period * unit_us;
-    w->record.to_us = w->last_period * unit_us + w->record.resolution_s * US_PER_SECOND;
+    w->record.from_us = w->first_time * unit_us;
+    w->record.to_us = w->last_time * unit_us + w->record.resolution_s * US_PER_SECOND;
   }
   build_header(w, &w->compressed);
   if (!write_at(w, buf_slice(&w->compressed), 0, err)) return false;

@@ -1,7 +1,7 @@
 /* Reads the live traffic rows in the order of their keys.
  *
- *   minute | direction, source | sender | recipient | provider | status, outcome, cause, last cause, blocklist
- *            head of the facet                                   tail of the facet
+ *   direction, source | sender | recipient | provider | status, outcome, cause, last cause, blocklist | minute
+ *   head of the facet                                   tail of the facet
  *
  * Facets are few: heads and tails are ranked once, so that a key is six small integers, which mostly fit in one 64-bit word. */
 #include <stdlib.h>
@@ -78,7 +78,7 @@ static void pack_columns(struct reading *r) {
   }
   r->first_minute = first;
   uint32_t strings = (uint32_t)interner_count(r->order->strings) - 1, facets = (uint32_t)r->t->facets.count - 1;
-  const uint32_t largest[KEY_COLUMNS] = {last - first, facets, strings, strings, strings, facets};
+  const uint32_t largest[KEY_COLUMNS] = {facets, strings, strings, strings, facets, last - first};
   row_packing_init(&r->packing, largest, KEY_COLUMNS);
 }
 
@@ -87,8 +87,8 @@ static uint64_t row_key(const void *context, uint32_t number, unsigned word) {
   const struct traffic_key *key = &live_row_at(r->t, number)->key;
   const uint32_t *ranks = r->order->string_ranks;
   const struct facet_rank *facet = &r->facet_ranks[key->facet];
-  const uint32_t values[KEY_COLUMNS] = {key->minute - r->first_minute, facet->head,          ranks[key->sender],
-                                        ranks[key->recipient],         ranks[key->provider], facet->tail};
+  const uint32_t values[KEY_COLUMNS] = {facet->head,          ranks[key->sender], ranks[key->recipient],
+                                        ranks[key->provider], facet->tail,        key->minute - r->first_minute};
   return row_packing_word(&r->packing, values, word);
 }
 

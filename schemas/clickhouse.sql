@@ -11,7 +11,6 @@ CREATE DATABASE IF NOT EXISTS bouncemill;
 
 CREATE TABLE IF NOT EXISTS bouncemill.traffic_load
 (
-    minute           UInt32,
     direction        LowCardinality(String),
     source           LowCardinality(String),
     sender_domain    String,
@@ -22,6 +21,7 @@ CREATE TABLE IF NOT EXISTS bouncemill.traffic_load
     cause            LowCardinality(String),
     last_cause       LowCardinality(String),
     blocklist        LowCardinality(String),
+    minute           UInt32,
     count            UInt64,
     bytes            UInt64,
     delay            Array(UInt64)
@@ -30,7 +30,6 @@ ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS bouncemill.traffic_stored
 (
-    minute           UInt32 COMMENT 'minutes since 1970-01-01 UTC of the event',
     direction        LowCardinality(String) COMMENT 'out or in',
     source           LowCardinality(String) COMMENT 'the address that we sent from, or its label; empty when neither log nor configuration tells it',
     sender_domain    String COMMENT 'of the envelope sender: lower case, A-label form, no trailing dot; empty for the null sender',
@@ -41,89 +40,90 @@ CREATE TABLE IF NOT EXISTS bouncemill.traffic_stored
     cause            LowCardinality(String) COMMENT 'why, one of the taxonomy',
     last_cause       LowCardinality(String) COMMENT 'for cause expired: the cause of the last attempt; else empty',
     blocklist        LowCardinality(String) COMMENT 'the blocklist that the reply names; else empty',
+    minute           UInt32 COMMENT 'minutes since 1970-01-01 UTC of the event',
     count            SimpleAggregateFunction(sum, UInt64) COMMENT 'deliveries',
     bytes            SimpleAggregateFunction(sum, UInt64) COMMENT 'their sizes, where known',
     delay            AggregateFunction(sumForEach, Array(UInt64)) COMMENT 'time from arrival to the event, in the buckets of schemas/histogram.h'
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(toDateTime(minute * 60, 'UTC'))
-ORDER BY (minute, direction, source, sender_domain, recipient_domain, provider, status, outcome, cause, last_cause, blocklist);
+ORDER BY (direction, source, sender_domain, recipient_domain, provider, status, outcome, cause, last_cause, blocklist, minute);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS bouncemill.traffic_merging TO bouncemill.traffic_stored AS
 SELECT
-    minute, direction, source, sender_domain, recipient_domain, provider, status, outcome, cause, last_cause, blocklist,
+    direction, source, sender_domain, recipient_domain, provider, status, outcome, cause, last_cause, blocklist, minute,
     sum(traffic_load.count) AS count,
     sum(traffic_load.bytes) AS bytes,
     sumForEachState(traffic_load.delay) AS delay
 FROM bouncemill.traffic_load AS traffic_load
-GROUP BY minute, direction, source, sender_domain, recipient_domain, provider, status, outcome, cause, last_cause, blocklist;
+GROUP BY direction, source, sender_domain, recipient_domain, provider, status, outcome, cause, last_cause, blocklist, minute;
 
 CREATE VIEW IF NOT EXISTS bouncemill.traffic AS
 SELECT
-    minute, direction, source, sender_domain, recipient_domain, provider, status, outcome, cause, last_cause, blocklist,
+    direction, source, sender_domain, recipient_domain, provider, status, outcome, cause, last_cause, blocklist, minute,
     sum(traffic_stored.count) AS count,
     sum(traffic_stored.bytes) AS bytes,
     sumForEachMerge(traffic_stored.delay) AS delay
 FROM bouncemill.traffic_stored AS traffic_stored
-GROUP BY minute, direction, source, sender_domain, recipient_domain, provider, status, outcome, cause, last_cause, blocklist;
+GROUP BY direction, source, sender_domain, recipient_domain, provider, status, outcome, cause, last_cause, blocklist, minute;
 
 -- INSERT INTO bouncemill.traffic_load SELECT * FROM
---     file('segments/traffic-*.mp.zst', 'MsgPack', 'minute UInt32, direction LowCardinality(String), source LowCardinality(String), sender_domain String, recipient_domain String, provider LowCardinality(String), status LowCardinality(String), outcome LowCardinality(String), cause LowCardinality(String), last_cause LowCardinality(String), blocklist LowCardinality(String), count UInt64, bytes UInt64, delay Array(UInt64)', 'zstd');
+--     file('segments/traffic-*.mp.zst', 'MsgPack', 'direction LowCardinality(String), source LowCardinality(String), sender_domain String, recipient_domain String, provider LowCardinality(String), status LowCardinality(String), outcome LowCardinality(String), cause LowCardinality(String), last_cause LowCardinality(String), blocklist LowCardinality(String), minute UInt32, count UInt64, bytes UInt64, delay Array(UInt64)', 'zstd');
 
 -- relays (relays/1): Which server of a provider answered what, by minute.
 
 CREATE TABLE IF NOT EXISTS bouncemill.relays_load
 (
-    minute           UInt32,
     provider         LowCardinality(String),
     relay_host       String,
     relay_ip         String,
     status           LowCardinality(String),
     cause            LowCardinality(String),
+    minute           UInt32,
     count            UInt64
 )
 ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS bouncemill.relays_stored
 (
-    minute           UInt32 COMMENT 'minutes since 1970-01-01 UTC of the event',
     provider         LowCardinality(String) COMMENT 'who really receives: an id of providers.yaml or a registrable domain',
     relay_host       String COMMENT 'the server or transport that was asked; empty for none',
     relay_ip         String COMMENT 'its address; empty for none',
     status           LowCardinality(String) COMMENT 'delivered, deferred, bounced, expired',
     cause            LowCardinality(String) COMMENT 'why, one of the taxonomy',
+    minute           UInt32 COMMENT 'minutes since 1970-01-01 UTC of the event',
     count            SimpleAggregateFunction(sum, UInt64) COMMENT 'deliveries'
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(toDateTime(minute * 60, 'UTC'))
-ORDER BY (minute, provider, relay_host, relay_ip, status, cause);
+ORDER BY (provider, relay_host, relay_ip, status, cause, minute);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS bouncemill.relays_merging TO bouncemill.relays_stored AS
 SELECT
-    minute, provider, relay_host, relay_ip, status, cause,
+    provider, relay_host, relay_ip, status, cause, minute,
     sum(relays_load.count) AS count
 FROM bouncemill.relays_load AS relays_load
-GROUP BY minute, provider, relay_host, relay_ip, status, cause;
+GROUP BY provider, relay_host, relay_ip, status, cause, minute;
 
 CREATE VIEW IF NOT EXISTS bouncemill.relays AS
 SELECT
-    minute, provider, relay_host, relay_ip, status, cause,
+    provider, relay_host, relay_ip, status, cause, minute,
     sum(relays_stored.count) AS count
 FROM bouncemill.relays_stored AS relays_stored
-GROUP BY minute, provider, relay_host, relay_ip, status, cause;
+GROUP BY provider, relay_host, relay_ip, status, cause, minute;
 
 -- INSERT INTO bouncemill.relays_load SELECT * FROM
---     file('segments/relays-*.mp.zst', 'MsgPack', 'minute UInt32, provider LowCardinality(String), relay_host String, relay_ip String, status LowCardinality(String), cause LowCardinality(String), count UInt64', 'zstd');
+--     file('segments/relays-*.mp.zst', 'MsgPack', 'provider LowCardinality(String), relay_host String, relay_ip String, status LowCardinality(String), cause LowCardinality(String), minute UInt32, count UInt64', 'zstd');
 
 -- replies (replies/1): What the refusing servers said, by hour.
 
 CREATE TABLE IF NOT EXISTS bouncemill.replies_load
 (
-    hour             UInt32,
     provider         LowCardinality(String),
     cause            LowCardinality(String),
     rule             LowCardinality(String),
     template         String,
+    hour             UInt32,
     count            UInt64,
     first_time       UInt64,
     last_time        UInt64,
@@ -133,11 +133,11 @@ ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS bouncemill.replies_stored
 (
-    hour             UInt32 COMMENT 'hours since 1970-01-01 UTC of the event',
     provider         LowCardinality(String) COMMENT 'who really receives: an id of providers.yaml or a registrable domain',
     cause            LowCardinality(String) COMMENT 'why, one of the taxonomy',
     rule             LowCardinality(String) COMMENT 'the rule that decided; empty when codes or the status did',
     template         String COMMENT 'the reply with its variable parts masked',
+    hour             UInt32 COMMENT 'hours since 1970-01-01 UTC of the event',
     count            SimpleAggregateFunction(sum, UInt64) COMMENT 'deliveries',
     first_time       SimpleAggregateFunction(min, UInt64) COMMENT 'seconds since 1970-01-01 UTC of the first',
     last_time        SimpleAggregateFunction(max, UInt64) COMMENT 'seconds since 1970-01-01 UTC of the last',
@@ -145,39 +145,39 @@ CREATE TABLE IF NOT EXISTS bouncemill.replies_stored
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(toDateTime(hour * 3600, 'UTC'))
-ORDER BY (hour, provider, cause, rule, template);
+ORDER BY (provider, cause, rule, template, hour);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS bouncemill.replies_merging TO bouncemill.replies_stored AS
 SELECT
-    hour, provider, cause, rule, template,
+    provider, cause, rule, template, hour,
     sum(replies_load.count) AS count,
     min(replies_load.first_time) AS first_time,
     max(replies_load.last_time) AS last_time,
     min(replies_load.example) AS example
 FROM bouncemill.replies_load AS replies_load
-GROUP BY hour, provider, cause, rule, template;
+GROUP BY provider, cause, rule, template, hour;
 
 CREATE VIEW IF NOT EXISTS bouncemill.replies AS
 SELECT
-    hour, provider, cause, rule, template,
+    provider, cause, rule, template, hour,
     sum(replies_stored.count) AS count,
     min(replies_stored.first_time) AS first_time,
     max(replies_stored.last_time) AS last_time,
     min(replies_stored.example) AS example
 FROM bouncemill.replies_stored AS replies_stored
-GROUP BY hour, provider, cause, rule, template;
+GROUP BY provider, cause, rule, template, hour;
 
 -- INSERT INTO bouncemill.replies_load SELECT * FROM
---     file('segments/replies-*.mp.zst', 'MsgPack', 'hour UInt32, provider LowCardinality(String), cause LowCardinality(String), rule LowCardinality(String), template String, count UInt64, first_time UInt64, last_time UInt64, example String', 'zstd');
+--     file('segments/replies-*.mp.zst', 'MsgPack', 'provider LowCardinality(String), cause LowCardinality(String), rule LowCardinality(String), template String, hour UInt32, count UInt64, first_time UInt64, last_time UInt64, example String', 'zstd');
 
 -- recipients (recipients/1): What became of each recipient, by day; only when it is asked for.
 
 CREATE TABLE IF NOT EXISTS bouncemill.recipients_load
 (
-    day              UInt32,
     recipient        String,
     outcome          LowCardinality(String),
     cause            LowCardinality(String),
+    day              UInt32,
     count            UInt64,
     first_time       UInt64,
     last_time        UInt64
@@ -186,35 +186,35 @@ ENGINE = Null;
 
 CREATE TABLE IF NOT EXISTS bouncemill.recipients_stored
 (
-    day              UInt32 COMMENT 'days since 1970-01-01 UTC of the event',
     recipient        String COMMENT 'the address in lower case, its domain in A-label form; or its HMAC-SHA-256 under the key file, the first 32 hexadecimal digits',
     outcome          LowCardinality(String) COMMENT 'delivered, deferred, hard, soft, silent',
     cause            LowCardinality(String) COMMENT 'why, one of the taxonomy',
+    day              UInt32 COMMENT 'days since 1970-01-01 UTC of the event',
     count            SimpleAggregateFunction(sum, UInt64) COMMENT 'deliveries',
     first_time       SimpleAggregateFunction(min, UInt64) COMMENT 'seconds since 1970-01-01 UTC of the first',
     last_time        SimpleAggregateFunction(max, UInt64) COMMENT 'seconds since 1970-01-01 UTC of the last'
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(toDateTime(day * 86400, 'UTC'))
-ORDER BY (day, recipient, outcome, cause);
+ORDER BY (recipient, outcome, cause, day);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS bouncemill.recipients_merging TO bouncemill.recipients_stored AS
 SELECT
-    day, recipient, outcome, cause,
+    recipient, outcome, cause, day,
     sum(recipients_load.count) AS count,
     min(recipients_load.first_time) AS first_time,
     max(recipients_load.last_time) AS last_time
 FROM bouncemill.recipients_load AS recipients_load
-GROUP BY day, recipient, outcome, cause;
+GROUP BY recipient, outcome, cause, day;
 
 CREATE VIEW IF NOT EXISTS bouncemill.recipients AS
 SELECT
-    day, recipient, outcome, cause,
+    recipient, outcome, cause, day,
     sum(recipients_stored.count) AS count,
     min(recipients_stored.first_time) AS first_time,
     max(recipients_stored.last_time) AS last_time
 FROM bouncemill.recipients_stored AS recipients_stored
-GROUP BY day, recipient, outcome, cause;
+GROUP BY recipient, outcome, cause, day;
 
 -- INSERT INTO bouncemill.recipients_load SELECT * FROM
---     file('segments/recipients-*.mp.zst', 'MsgPack', 'day UInt32, recipient String, outcome LowCardinality(String), cause LowCardinality(String), count UInt64, first_time UInt64, last_time UInt64', 'zstd');
+--     file('segments/recipients-*.mp.zst', 'MsgPack', 'recipient String, outcome LowCardinality(String), cause LowCardinality(String), day UInt32, count UInt64, first_time UInt64, last_time UInt64', 'zstd');

@@ -1,6 +1,7 @@
 /* The functions of every dataset, expanded by row_functions.h, and the table of datasets. See dataset.h. */
 #include "schemas/dataset.h"
 
+#include <assert.h>
 #include <inttypes.h>
 
 #include "base/csv.h"
@@ -125,6 +126,14 @@ const char *column_type_name(enum column_type type) {
 const char *column_kind_name(enum column_kind kind) {
   static const char *const names[] = {"key", "sum", "min", "max", "least"};
   return names[kind];
+}
+
+uint32_t dataset_time_unit_s(const struct dataset *dataset) {
+  const char *name = dataset_time_column(dataset)->name;
+  if (strcmp(name, "minute") == 0) return 60;
+  if (strcmp(name, "hour") == 0) return 3600;
+  assert(strcmp(name, "day") == 0);
+  return 86400;
 }
 
 const struct dataset *dataset_find(struct slice name) {

@@ -2,8 +2,11 @@
  *
  * A row in a segment is its columns one after another as MessagePack values, no array header around them:
  *
- *   traffic:  ce 01c2..   a3 "out"   a0   ab "example.com"  ...  2a   cd 0fa0   93 00 02 01
- *             minute      direction  source  sender_domain       count bytes    delay (trailing zero buckets left out)
+ *   traffic:  a3 "out"   a0     ab "example.com"  ...  ce 01c2..  2a    cd 0fa0  93 00 02 01
+ *             direction  source sender_domain          minute     count bytes    delay (trailing zero buckets left out)
+ *
+ * The time is the last key column, so that rows that differ in their time alone are neighbours: they compress better (traffic of
+ * many days 12.5 bytes a row instead of 18.5), and stay in order when their times are rounded to hours or days.
  *
  * Strings are valid UTF-8, so that any msgpack library reads them. */
 #ifndef SCHEMAS_DATASET_H
@@ -69,7 +72,7 @@ struct dataset {
   const char *name;
   unsigned version; /* written to segments as "name/version"; a reader refuses what it does not know */
   const char *what;
-  const struct column *columns; /* keys first */
+  const struct column *columns; /* keys first, the time as the last of them */
   size_t column_count, key_count, row_size;
 
   /* Appends the row. Rows of equal content are equal bytes. */
@@ -86,6 +89,14 @@ struct dataset {
 };
 
 extern const struct dataset DATASETS[DATASET_COUNT];
+
+/* The column that is the time: minute, hour or day. */
+static inline const struct column *dataset_time_column(const struct dataset *dataset) {
+  return &dataset->columns[dataset->key_count - 1];
+}
+
+/* Seconds of one step of the time column: 60, 3600 or 86400. */
+uint32_t dataset_time_unit_s(const struct dataset *dataset);
 
 /* By name; NULL when there is none. */
 const struct dataset *dataset_find(struct slice name);

@@ -91,11 +91,6 @@ static void write_grouping(const struct dataset *dataset, const char *histogram_
   buf_printf(out, ";\n");
 }
 
-/* The seconds of the first column's unit. */
-static unsigned time_unit_s(const struct dataset *dataset) {
-  return !strcmp(dataset->columns[0].name, "minute") ? 60 : !strcmp(dataset->columns[0].name, "hour") ? 3600 : 86400;
-}
-
 static void write_dataset(const struct dataset *dataset, struct buf *out) {
   const char *name = dataset->name;
   char loaded[64], stored[64];
@@ -108,7 +103,7 @@ static void write_dataset(const struct dataset *dataset, struct buf *out) {
   buf_printf(out, "CREATE TABLE IF NOT EXISTS bouncemill.%s\n(\n", stored);
   write_columns(dataset, true, out);
   buf_printf(out, ")\nENGINE = AggregatingMergeTree\nPARTITION BY toYYYYMM(toDateTime(%s * %u, 'UTC'))\nORDER BY (",
-             dataset->columns[0].name, time_unit_s(dataset));
+             dataset_time_column(dataset)->name, dataset_time_unit_s(dataset));
   write_key_list(dataset, out);
   buf_printf(out, ");\n\nCREATE MATERIALIZED VIEW IF NOT EXISTS bouncemill.%s_merging TO bouncemill.%s AS\n", name, stored);
   write_grouping(dataset, "State", loaded, out);

@@ -491,7 +491,7 @@ START_TEST(times_before_1970_and_absent_ones_are_counted_at_zero) {
   aggregator_add(aggregator, deliveries, verdicts, 2);
   struct collected got;
   collect_rows(aggregator, DATASET_replies, &got);
-  ck_assert(slice_starts_with(buf_slice(&got.rows), SLICE("{\"hour\":0,")));
+  ck_assert_ptr_nonnull(memmem(got.rows.ptr, got.rows.len, "\"hour\":0,", 9));
   ck_assert_uint_eq(got.count, 1);
   buf_deinit(&got.rows);
   aggregator_free(aggregator);
