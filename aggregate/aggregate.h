@@ -25,6 +25,9 @@ enum store_mode {
 struct store *store_open(const char *dir, enum store_mode mode, struct error *err);
 void store_close(struct store *store);
 
+/* The process that has the store open to write. False with err when there is none. */
+bool store_find_writer(const char *dir, long *pid, struct error *err);
+
 /* What the catalog knows of inputs and open messages. Arrays and slices are good until store_close. */
 bool store_read_inputs(struct store *store, const struct input_position **out, size_t *count, struct error *err);
 bool store_read_open_messages(struct store *store, bool (*each)(void *context, const struct open_message *message), void *context,

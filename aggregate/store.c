@@ -75,11 +75,20 @@ static bool sync_directory(const char *dir, struct error *err) {
   return ok;
 }
 
-/* One writer a store. The lock goes with the process, however it ends; the number in the file is for people. */
+/* The number in the lock file; 0: none. */
+static long read_lock_pid(int fd) {
+  char text[32] = "";
+  ssize_t len = pread(fd, text, sizeof text - 1, 0);
+  text[len > 0 ? strspn(text, "0123456789") : 0] = '\0';
+  return strtol(text, NULL, 10);
+}
+
+/* One writer a store. The lock goes with the process, however it ends; the number in the file is for people and for
+ * store_find_writer. */
 static bool take_lock(struct store *store, struct error *err) {
   store->lock_fd = open(store->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (store->lock_fd < 0) return error_set_errno(err, ERROR_INPUT, errno, "cannot open %s", store->lock_path);
-  char text[32] = "";
+  char text[32];
   /* Tried again for a moment: store_verify tries the lock too, and has it for some microseconds. */
   int tries = 0;
   while (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0) {
@@ -88,15 +97,28 @@ static bool take_lock(struct store *store, struct error *err) {
       usleep(LOCK_PAUSE_US);
       continue;
     }
-    ssize_t len = pread(store->lock_fd, text, sizeof text - 1, 0);
-    text[len > 0 ? strspn(text, "0123456789") : 0] = '\0';
-    return error_set(err, ERROR_RETRY, "%s: another bouncemill writes this store (process %s)", store->dir,
-                     text[0] ? text : "unknown");
+    return error_set(err, ERROR_RETRY, "%s: another bouncemill writes this store (process %ld)", store->dir,
+                     read_lock_pid(store->lock_fd));
   }
   int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
   if (ftruncate(store->lock_fd, 0) != 0 || pwrite(store->lock_fd, text, (size_t)len, 0) != len)
     return error_set_errno(err, ERROR_INPUT, errno, "cannot write %s", store->lock_path);
   return true;
+}
+
+bool store_find_writer(const char *dir, long *pid, struct error *err) {
+  char *path = path_join(dir, "lock");
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  bool is_found = false;
+  if (fd < 0 && errno != ENOENT) {
+    error_set_errno(err, ERROR_INPUT, errno, "cannot open %s", path);
+  } else {
+    *pid = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 ? read_lock_pid(fd) : 0;
+    is_found = *pid > 0 || error_set(err, ERROR_INPUT, "store %s: no bouncemill writes it", dir);
+  }
+  if (fd >= 0) close(fd);
+  free(path);
+  return is_found;
 }
 
 static bool is_ours(struct slice name) {

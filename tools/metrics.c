@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "base/clock.h"
+
 static void begin(struct buf *out, const char *name, const char *type, const char *help) {
   buf_printf(out, "# HELP bouncemill_%s %s\n# TYPE bouncemill_%s %s\n", name, help, name, type);
 }
@@ -60,6 +62,15 @@ static void write_store(struct buf *out, const struct pipeline_summary *summary)
   write_one(out, "dead_letters_total", "counter", "Unparsed lines given to their target.", summary->dead_letters);
 }
 
+static void write_rules(struct buf *out, const struct pipeline_summary *summary) {
+  write_one(out, "rules", "gauge", "Rules in force.", summary->rules);
+  write_one(out, "rules_loaded_timestamp_seconds", "gauge", "When they were loaded.",
+            (uint64_t)(summary->rules_loaded_at_us / US_PER_SECOND));
+  begin(out, "rules_reloads_total", "counter", "Reloads of the rules: loaded, or wrong, so that the old ones were kept.");
+  write_labelled(out, "rules_reloads_total", "result", SLICE("loaded"), summary->rule_reloads);
+  write_labelled(out, "rules_reloads_total", "result", SLICE("kept"), summary->rule_reloads_failed);
+}
+
 /* ---- inputs ------------------------------------------------------------------------------------------------------------------- */
 
 /* What Prometheus escapes in a label is escaped; what is not printable ASCII is a '?': a path may hold anything. */
@@ -96,6 +107,7 @@ void metrics_write(const struct pipeline *pipeline, struct buf *out) {
   buf_printf(out, "bouncemill_build_info{version=\"%s\"} 1\n", BOUNCEMILL_VERSION);
   write_lines(out, &summary.lines);
   write_deliveries(out, &summary);
+  write_rules(out, &summary);
   write_store(out, &summary);
   write_inputs(out, pipeline);
 }

@@ -1,6 +1,5 @@
 /* The pipeline's phases for each batch, and when it commits. See pipeline.h; the commit itself is in commit.c. */
 #include "tools/pipeline.h"
-#include "tools/cache_dir.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -159,6 +158,7 @@ bool pipeline_run(struct pipeline *p, bool (*should_stop)(void *context), void *
   p->committed_at_us = clock_monotonic_us();
   publish_if_due(p, p->committed_at_us);
   while (is_done && !is_over && !should_stop(context)) {
+    pipeline_poll_rules(p);
     is_done = take_batch(p, &is_over, err);
     int64_t now_us = clock_monotonic_us();
     if (is_done) is_done = pipeline_finish_commit(p, false, err);
@@ -180,23 +180,24 @@ bool pipeline_run(struct pipeline *p, bool (*should_stop)(void *context), void *
 }
 
 void pipeline_summarize(const struct pipeline *p, struct pipeline_summary *out) {
-  *out = (struct pipeline_summary){
-      .flushes = p->flushes, .write_us = p->write_us, .commit_us = p->commit_us, .table_bytes = table_bytes(p)};
+  *out = (struct pipeline_summary){.flushes = p->flushes,
+                                   .write_us = p->write_us,
+                                   .commit_us = p->commit_us,
+                                   .table_bytes = table_bytes(p),
+                                   .rules = classifier_rule_count(p->rules.classifier),
+                                   .rules_loaded_at_us = p->rules_loaded_at_us,
+                                   .rule_reloads = p->rule_reloads,
+                                   .rule_reloads_failed = p->rule_reloads_failed};
+  pipeline_count_replies(p, &out->classify);
   for (unsigned i = 0; i < p->worker_count; i++) {
     const struct worker *worker = &p->workers[i];
     struct join_counts join;
-    struct classify_counts classify;
     line_counts_add(&out->lines, &worker->parser.counts);
     join_read_counts(worker->join, &join);
-    classify_read_counts(worker->classify, &classify);
     out->join.open += join.open;
     out->join.orphans += join.orphans;
     out->join.forgotten_memory += join.forgotten_memory;
     out->join.forgotten_age += join.forgotten_age;
-    out->classify.replies += classify.replies;
-    out->classify.cache_hits += classify.cache_hits;
-    out->classify.scans += classify.scans;
-    out->classify.unclassified += classify.unclassified;
     out->deliveries += worker->deliveries;
     for (unsigned k = 0; k < STATUS_COUNT; k++) out->deliveries_by_status[k] += worker->deliveries_by_status[k];
     out->dead_letters += worker->unparsed.dead_letter_count;
@@ -235,7 +236,7 @@ static bool restore_message(void *context, const struct open_message *message) {
   return true; /* of an input that this run does not read: it stays in the catalog */
 }
 
-static bool open_worker(struct pipeline *p, unsigned number, struct error *err) {
+static void open_worker(struct pipeline *p, unsigned number) {
   struct worker *worker = &p->workers[number];
   parser_init(&worker->parser, p->options.format, &p->options.time_rules, p->worker_count);
   worker->parser.line_bytes_max = p->options.line_bytes_max;
@@ -248,8 +249,6 @@ static bool open_worker(struct pipeline *p, unsigned number, struct error *err) 
   aggregator_keep_recipients(worker->aggregator, &p->options.recipients);
   worker->stage.when_full = classify_and_count;
   worker->stage.context = worker;
-  worker->classify = classify_context_new(p->classifier, err);
-  return worker->classify != NULL;
 }
 
 static bool open_store(struct pipeline *p, struct error *err) {
@@ -274,9 +273,9 @@ static bool open_store_and_source(struct pipeline *p, struct error *err) {
 }
 
 static bool open_rooms(struct pipeline *p, struct error *err) {
-  p->classifier = classifier_new_cached(&(struct classifier_options){0}, err);
-  if (!p->classifier) return false;
+  if (!pipeline_load_rules(p, err)) return false;
   if (!open_store_and_source(p, err)) return false;
+  pipeline_tell_rules(p);
   p->chooser = format_chooser_new(p->options.format, p->options.envelope, &p->options.time_rules);
   if (p->options.dead_letter) {
     p->dead_letters = dead_letters_new(p->options.dead_letter, &p->options.source, err);
@@ -284,8 +283,7 @@ static bool open_rooms(struct pipeline *p, struct error *err) {
   }
   p->team = team_new(p->worker_count, err);
   if (!p->team) return false;
-  for (unsigned i = 0; i < p->worker_count; i++)
-    if (!open_worker(p, i, err)) return false;
+  for (unsigned i = 0; i < p->worker_count; i++) open_worker(p, i);
   struct error restore_err = {0};
   struct restore restore = {p, &restore_err};
   if (!store_read_open_messages(p->store, restore_message, &restore, err)) return false;
@@ -312,14 +310,13 @@ void pipeline_free(struct pipeline *p) {
     if (worker->parser.format) parser_deinit(&worker->parser);
     unwrapper_free(worker->unwrapper);
     join_free(worker->join);
-    classify_context_free(worker->classify);
     aggregator_free(worker->aggregator);
     unparsed_deinit(&worker->unparsed);
   }
   pipeline_commit_deinit(p);
   dead_letters_free(p->dead_letters);
   source_free(p->source);
-  classifier_free(p->classifier);
+  pipeline_rules_deinit(p);
   store_close(p->store);
   free(p->workers);
   free(p);

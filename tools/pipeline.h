@@ -16,6 +16,7 @@ struct pipeline;
 
 struct pipeline_options {
   const char *store_dir;
+  const char *rules_dir; /* of classifier_options; NULL: the rules that are built in */
   const struct format *format;
   const struct envelope *envelope;
   struct time_rules time_rules;
@@ -29,6 +30,10 @@ struct pipeline_options {
   /* Called about once a second between batches, for whoever watches; may be NULL. */
   void (*publish)(void *context, const struct pipeline *pipeline);
   void *publish_context;
+  /* Asked between batches: true, once, when the rules shall be read again. The new ones take over between two batches; when they are
+   * wrong the old ones stay. May be NULL. */
+  bool (*should_reload)(void *context);
+  void *reload_context;
   bool show_progress; /* a line on stderr, rewritten in place */
 };
 
@@ -43,6 +48,9 @@ struct pipeline_summary {
   int64_t write_us, commit_us; /* spent in flushes */
   uint64_t table_bytes;        /* of the counts not written yet */
   uint64_t dead_letters;       /* lines written to their target */
+  size_t rules;                /* in force */
+  int64_t rules_loaded_at_us;  /* wall clock */
+  uint64_t rule_reloads, rule_reloads_failed;
 };
 
 /* Opens store, classifier and sources and brings the join back to where the store's positions are. NULL with err. */

@@ -1,9 +1,10 @@
-/* What pipeline.c and pipeline_commit.c share; nobody else includes it. */
+/* What pipeline.c, pipeline_commit.c and pipeline_rules.c share; nobody else includes it. */
 #ifndef TOOLS_PIPELINE_INTERNAL_H
 #define TOOLS_PIPELINE_INTERNAL_H
 
 #include "base/buf.h"
 #include "tools/pipeline.h"
+#include "tools/rule_reload.h"
 #include "tools/team.h"
 #include "tools/unparsed.h"
 
@@ -18,7 +19,7 @@ struct worker {
   struct parser parser;
   struct unwrapper *unwrapper;
   struct join *join;
-  struct classify_context *classify;
+  struct classify_context *classify; /* of the pipeline's rules */
   struct aggregator *aggregator;
   const char *chunk_begin, *chunk_end; /* its part of the batch */
   int64_t filled;                      /* bytes it read, or -1 */
@@ -47,7 +48,11 @@ struct commit_job;
 struct pipeline {
   struct pipeline_options options;
   struct store *store;
-  struct classifier *classifier;
+  struct rules_in_use rules;
+  struct rule_reload *reload;
+  uint64_t rule_reloads, rule_reloads_failed;
+  int64_t rules_loaded_at_us;
+  struct classify_counts retired_counts; /* by rules that are no longer in use */
   struct source *source;
   struct format_chooser *chooser;
   struct dead_letters *dead_letters; /* NULL: none wanted */
@@ -83,5 +88,14 @@ bool pipeline_commit(struct pipeline *pipeline, struct error *err);
 bool pipeline_finish_commit(struct pipeline *pipeline, bool waits, struct error *err);
 
 void pipeline_commit_deinit(struct pipeline *pipeline);
+
+/* Loads the rules at the start, and gives each worker its context. */
+bool pipeline_load_rules(struct pipeline *pipeline, struct error *err);
+/* Tells `bouncemill rules reload` which rules are in force; the store must be open. */
+void pipeline_tell_rules(struct pipeline *pipeline);
+/* Between two batches: begins a reload when one is asked for, and takes the outcome of one that has ended. */
+void pipeline_poll_rules(struct pipeline *pipeline);
+void pipeline_count_replies(const struct pipeline *pipeline, struct classify_counts *out);
+void pipeline_rules_deinit(struct pipeline *pipeline);
 
 #endif

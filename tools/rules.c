@@ -1,4 +1,4 @@
-/* bouncemill rules: list | test. Lists the rules, runs their examples, or measures them on a table of replies. */
+/* bouncemill rules: list | test | reload. Lists the rules, runs their examples, or measures them on a table of replies. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include "classify/classify.h"
 #include "tools/cache_dir.h"
 #include "tools/command.h"
+#include "tools/rules_reload.h"
 
 struct rules_options {
   const char *rules_dir, *cause, *provider, *table;
@@ -17,12 +18,14 @@ struct rules_options {
 static void print_help(void) {
   printf(
       "usage: bouncemill rules list [--rules DIR] [--cause CAUSE] [--provider ID] [--json]\n"
-      "       bouncemill rules test [--rules DIR] [FILE.tsv]\n\n"
+      "       bouncemill rules test [--rules DIR] [FILE.tsv]\n"
+      "       bouncemill rules reload [--store DIR] [--timeout S]\n\n"
       "list  the rules in the order in which they are tried: id, cause, provider (- for all), examples, file and line\n"
       "test  without FILE runs every example and counter-example of every rule and names those that fail.\n"
       "      With FILE, a table with tabs between columns and their names in the first line, classifies each `reply` and compares "
       "with\n"
-      "      `cause` (and `bounce_class`); `receiver`, if there, is the MX host. Prints the shares and each row that differs.\n\n"
+      "      `cause` (and `bounce_class`); `receiver`, if there, is the MX host. Prints the shares and each row that differs.\n"
+      "reload  has a running 'bouncemill run' read its rules again; see 'bouncemill rules reload --help'\n\n"
       "  --rules DIR     rules from DIR/*.yaml instead of those built in\n"
       "  --cause CAUSE   only rules with this cause\n"
       "  --provider ID   only rules for this provider\n"
@@ -232,6 +235,7 @@ int rules_main(int argc, char **argv) {
   static const struct option LONG[] = {{"help", no_argument, NULL, 'h'},        {"rules", required_argument, NULL, 'r'},
                                        {"cause", required_argument, NULL, 'c'}, {"provider", required_argument, NULL, 'p'},
                                        {"json", no_argument, NULL, 'j'},        {NULL, 0, NULL, 0}};
+  if (argc > 1 && strcmp(argv[1], "reload") == 0) return rules_reload_main(argc - 1, argv + 1);
   struct rules_options options = {0};
   int option;
   while ((option = getopt_long(argc, argv, "h", LONG, NULL)) != -1) {
@@ -247,7 +251,7 @@ int rules_main(int argc, char **argv) {
   struct slice what = slice_from_cstr(optind < argc ? argv[optind] : "");
   int rest = argc - optind - 1;
   if (slice_equal(what, SLICE("list"))) return rest > 0 ? command_usage("rules", "list takes no file") : list_rules(&options);
-  if (!slice_equal(what, SLICE("test"))) return command_usage("rules", "'list' or 'test' is expected");
+  if (!slice_equal(what, SLICE("test"))) return command_usage("rules", "'list', 'test' or 'reload' is expected");
   if (rest > 1) return command_usage("rules", "test takes one file");
   options.table = rest == 1 ? argv[optind + 1] : NULL;
   return test_rules(&options);

@@ -42,6 +42,8 @@ static const char HELP[] =
     "                          json (any with a message), cri\n"
     "      --dead-letter TARGET  lines that cannot be parsed, one JSON object each: a file that is appended to,\n"
     "                          or kafka://BROKERS/TOPIC\n"
+    "      --rules DIR         rules from DIR instead of those built in; SIGHUP and 'bouncemill rules reload' have\n"
+    "                          them read again\n"
     "      --listen [ADDR:]PORT  answer /metrics (Prometheus), /healthz and /readyz over HTTP; without ADDR on\n"
     "                          the loopback address (default: off)\n"
     "      --max-line BYTES    a longer line is counted as too long, and is not read; 1024 to 262144\n"
@@ -79,6 +81,7 @@ enum {
   OPTION_MAX_LINE,
   OPTION_RECIPIENTS,
   OPTION_RECIPIENTS_KEY,
+  OPTION_RULES,
   OPTION_UNTIL_END,
   OPTION_FLUSH,
   OPTION_ZONE,
@@ -95,6 +98,7 @@ static const struct option LONG_OPTIONS[] = {{"store", required_argument, NULL, 
                                              {"max-line", required_argument, NULL, OPTION_MAX_LINE},
                                              {"recipients", required_argument, NULL, OPTION_RECIPIENTS},
                                              {"recipients-key", required_argument, NULL, OPTION_RECIPIENTS_KEY},
+                                             {"rules", required_argument, NULL, OPTION_RULES},
                                              {"until-end", no_argument, NULL, OPTION_UNTIL_END},
                                              {"threads", required_argument, NULL, 't'},
                                              {"flush-interval", required_argument, NULL, OPTION_FLUSH},
@@ -119,6 +123,7 @@ static int take_option(struct run_options *options, int option, char *value) {
     case OPTION_ENVELOPE: config->envelope = value; break;
     case OPTION_DEAD_LETTER: config->dead_letter = value; break;
     case OPTION_LISTEN: config->listen = value; break;
+    case OPTION_RULES: config->rules = value; break;
     case OPTION_RECIPIENTS: config->recipients = value; break;
     case OPTION_RECIPIENTS_KEY: config->recipients_key = value; break;
     case OPTION_FOLLOW: config->follow = true; break;
@@ -179,6 +184,7 @@ static unsigned default_threads(void) {
 static int make_pipeline_options(const struct run_options *options, struct pipeline_options *out) {
   const struct config *config = &options->config;
   *out = (struct pipeline_options){.store_dir = config->store ? config->store : "store",
+                                   .rules_dir = config->rules,
                                    .threads = config->threads ? config->threads : default_threads(),
                                    .line_bytes_max = config->max_line ? config->max_line : LIMIT_LINE_BYTES,
                                    .dead_letter = config->dead_letter,
@@ -237,26 +243,45 @@ static void log_summary(const struct pipeline_summary *summary, double elapsed_s
             summary->classify.cache_hits, summary->classify.unclassified);
 }
 
-/* SIGINT and SIGTERM are read from a descriptor between batches: no handler, no global. */
+/* SIGINT, SIGTERM and SIGHUP are read from a descriptor between batches: no handler, no global. */
 static int open_signals(void) {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGHUP);
   sigprocmask(SIG_BLOCK, &signals, NULL);
   return signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
+/* Once one came it counts: it can be read one time only. */
 struct signals {
   int fd;
-  bool is_seen; /* once it came it counts: it can be read one time only */
+  bool is_stop_seen, is_reload_seen;
 };
 
-static bool has_signal(void *context) {
-  struct signals *signals = context;
+static void read_signals(struct signals *signals) {
   struct signalfd_siginfo info;
-  if (read(signals->fd, &info, sizeof info) == (ssize_t)sizeof info) signals->is_seen = true;
-  return signals->is_seen;
+  while (read(signals->fd, &info, sizeof info) == (ssize_t)sizeof info) {
+    if (info.ssi_signo == SIGHUP)
+      signals->is_reload_seen = true;
+    else
+      signals->is_stop_seen = true;
+  }
+}
+
+static bool should_stop(void *context) {
+  struct signals *signals = context;
+  read_signals(signals);
+  return signals->is_stop_seen;
+}
+
+static bool should_reload(void *context) {
+  struct signals *signals = context;
+  read_signals(signals);
+  bool is_seen = signals->is_reload_seen;
+  signals->is_reload_seen = false;
+  return is_seen;
 }
 
 static void publish(void *context, const struct pipeline *pipeline) {
@@ -270,14 +295,16 @@ static int run_pipeline(struct pipeline_options *options, const struct listen_ad
   struct error err = {0};
   int64_t begun_us = clock_monotonic_us();
   struct signals signals = {.fd = open_signals()};
-  options->source.should_stop = has_signal;
+  options->source.should_stop = should_stop;
   options->source.stop_context = &signals;
+  options->should_reload = should_reload;
+  options->reload_context = &signals;
   struct listener *listener = listen ? listener_new(listen, &err) : NULL;
   if (listener) options->publish = publish;
   options->publish_context = listener;
   struct pipeline *pipeline = listen && !listener ? NULL : pipeline_new(options, &err);
-  bool is_done = pipeline && pipeline_run(pipeline, has_signal, &signals, &err);
-  if (!pipeline && signals.is_seen) {
+  bool is_done = pipeline && pipeline_run(pipeline, should_stop, &signals, &err);
+  if (!pipeline && signals.is_stop_seen) {
     log_event(LOG_INFO, "stopped", "before the sources were open");
     is_done = true;
   }

@@ -31,16 +31,18 @@ static void check_error(const char *text, const char *line, const char *reason) 
 
 START_TEST(every_setting_is_read) {
   ck_assert_msg(
-      read_text("store: /var/lib/bm\nformat: postfix\nenvelope: rsyslog\nzone: Europe/Berlin\nthreads: 4\nflush_interval: "
-                "0.02\nfollow: true\n"
-                "until_end: false\ninputs: [a.log, 'kafka://127.0.0.1:9092/mail']\nkafka: {group.id: x, fetch.wait.max.ms: 10}\n"
-                "sources:\n  - {host: 'mx*', source: 192.0.2.1}\n  - {instance: postfix-b, service: smtp, source: pool-b}\n"
-                "join: {megabytes: 128, age_days: 9}\ndead_letter: unparsed.ndjson\nlisten: 9273\nmax_line: 2048\n"),
+      read_text(
+          "store: /var/lib/bm\nformat: postfix\nenvelope: rsyslog\nzone: Europe/Berlin\nthreads: 4\nflush_interval: "
+          "0.02\nfollow: true\n"
+          "until_end: false\ninputs: [a.log, 'kafka://127.0.0.1:9092/mail']\nkafka: {group.id: x, fetch.wait.max.ms: 10}\n"
+          "sources:\n  - {host: 'mx*', source: 192.0.2.1}\n  - {instance: postfix-b, service: smtp, source: pool-b}\n"
+          "join: {megabytes: 128, age_days: 9}\ndead_letter: unparsed.ndjson\nlisten: 9273\nmax_line: 2048\nrules: my-rules\n"),
       "%s", err.text);
   ck_assert_str_eq(config.store, "/var/lib/bm");
   ck_assert_str_eq(config.envelope, "rsyslog");
   ck_assert_str_eq(config.dead_letter, "unparsed.ndjson");
   ck_assert_str_eq(config.listen, "9273");
+  ck_assert_str_eq(config.rules, "my-rules");
   ck_assert_uint_eq(config.max_line, 2048);
   ck_assert_uint_eq(config.threads, 4);
   ck_assert(config.flush_interval_s > 0.019 && config.flush_interval_s < 0.021);
