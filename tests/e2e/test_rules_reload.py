@@ -118,12 +118,12 @@ def test_hangup_reloads_as_often_as_it_comes(moon):
         moon.run.process.send_signal(signal.SIGHUP)
         moon.run.process.send_signal(signal.SIGHUP)
         moon.refuse(20)
-    moon.write_rule("content_spam")
+    moon.write_rule("dmarc_fail")
     moon.reload(code=0)
     moon.refuse(7)
     causes = moon.causes()
-    assert causes["content_spam"] == 7 and sum(causes.values()) == 107
-    assert set(causes) <= {"policy", "mailbox_full", "content_spam"}
+    assert causes["dmarc_fail"] == 7 and sum(causes.values()) == 107
+    assert set(causes) <= {"policy", "mailbox_full", "dmarc_fail"}
 
 
 def test_reload_needs_a_run_that_answers(bouncemill, moon, tmp_path):
