@@ -24,7 +24,7 @@ struct dead_letters {
   int fd;
   /* A topic: */
   rd_kafka_t *producer;
-  char *brokers, *topic;
+  struct kafka_url url;
 };
 
 /* The first failure is the one that is told. */
@@ -118,11 +118,13 @@ static void take_report(rd_kafka_t *producer, const rd_kafka_message_t *message,
 }
 
 static bool open_topic(struct dead_letters *letters, const struct source_options *options, struct error *err) {
-  if (!kafka_url_parse(letters->target, &letters->brokers, &letters->topic, err)) return false;
-  letters->producer = kafka_producer_new(letters->brokers, options, take_report, letters, err);
+  if (!kafka_url_parse(&letters->url, letters->target, err)) return false;
+  if (letters->url.partitions.len)
+    return error_set(err, ERROR_USAGE, "%s: a topic is written to, not a partition", letters->target);
+  letters->producer = kafka_producer_new(letters->url.brokers, options, take_report, letters, err);
   if (!letters->producer) return false;
   int partition_count;
-  const struct kafka_question question = {letters->producer, letters->brokers, letters->topic, options};
+  const struct kafka_question question = {letters->producer, letters->url.brokers, letters->url.topic, options};
   return kafka_partition_count(&question, &partition_count, err);
 }
 
@@ -130,7 +132,7 @@ static void write_topic(struct dead_letters *letters, struct slice records) {
   while (records.len && !atomic_load(&letters->has_failed)) {
     size_t len = slice_find_byte(records, '\n');
     rd_kafka_resp_err_t code =
-        rd_kafka_producev(letters->producer, RD_KAFKA_V_TOPIC(letters->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        rd_kafka_producev(letters->producer, RD_KAFKA_V_TOPIC(letters->url.topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                           RD_KAFKA_V_VALUE((void *)(uintptr_t)records.ptr, len), RD_KAFKA_V_END);
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
       rd_kafka_poll(letters->producer, POLL_MS);
@@ -167,8 +169,7 @@ void dead_letters_free(struct dead_letters *letters) {
   if (letters->fd >= 0) close(letters->fd);
   if (letters->producer) rd_kafka_destroy(letters->producer);
   pthread_mutex_destroy(&letters->mutex);
-  free(letters->brokers);
-  free(letters->topic);
+  kafka_url_deinit(&letters->url);
   free(letters);
 }
 

@@ -310,7 +310,7 @@ struct key_value {
 };
 
 struct source_options {
-  const char *const *names; /* paths, "-", "kafka://BROKERS/TOPIC" */
+  const char *const *names; /* paths, "-", "kafka://BROKERS/TOPIC[/PARTITIONS]" */
   size_t name_count;
   bool follow;           /* files: wait for more at the end */
   bool until_end;        /* Kafka: stop at the end of each partition as it was at the start */
@@ -319,6 +319,8 @@ struct source_options {
   unsigned parts;        /* a batch has up to this many chunks of LIMIT_CHUNK_BYTES */
   const struct key_value *kafka_properties; /* of librdkafka */
   size_t kafka_property_count;
+  const char *const *accept_loss; /* topics of which messages may be lost: it is logged and reading goes on at what is there */
+  size_t accept_loss_count;
   /* Asked while a broker that does not answer is waited for; true ends source_new with an error. May be NULL. */
   bool (*should_stop)(void *context);
   void *stop_context;

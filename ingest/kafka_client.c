@@ -16,6 +16,8 @@
 #define ANSWER_MS_MAX 5000
 #define PAUSE_MS 250
 
+#define PARTITION_DIGITS_MAX 8
+
 #define FETCH_AHEAD_KIB_ALL (64u << 10)
 #define FETCH_AHEAD_KIB_MAX (32u << 10)
 #define FETCH_AHEAD_KIB_MIN (2u << 10)
@@ -25,15 +27,59 @@ static char *copy_slice(struct slice s) {
   return memcpy(text, s.ptr, s.len);
 }
 
-bool kafka_url_parse(const char *url, char **brokers, char **topic, struct error *err) {
+/* Takes "4" or "4-7" from the front of `list` and the comma behind it. */
+static bool take_range(struct slice *list, int32_t *first, int32_t *last) {
+  struct slice range = slice_of(list->ptr, slice_find_byte(*list, ','));
+  *list = slice_skip(*list, range.len + (range.len < list->len));
+  struct slice from = slice_of(range.ptr, slice_find_byte(range, '-'));
+  struct slice to = from.len < range.len ? slice_skip(range, from.len + 1) : from;
+  struct slice ends[2] = {from, to};
+  int32_t numbers[2] = {0};
+  for (int i = 0; i < 2; i++) {
+    if (ends[i].len == 0 || ends[i].len > PARTITION_DIGITS_MAX) return false;
+    for (size_t at = 0; at < ends[i].len; at++) {
+      if (!ascii_is_digit(ends[i].ptr[at])) return false;
+      numbers[i] = numbers[i] * 10 + (ends[i].ptr[at] - '0');
+    }
+  }
+  *first = numbers[0];
+  *last = numbers[1];
+  return numbers[0] <= numbers[1];
+}
+
+bool kafka_url_has(const struct kafka_url *url, int32_t partition) {
+  struct slice rest = url->partitions;
+  int32_t first, last;
+  if (!rest.len) return true;
+  while (rest.len && take_range(&rest, &first, &last))
+    if (partition >= first && partition <= last) return true;
+  return false;
+}
+
+bool kafka_url_parse(struct kafka_url *out, const char *url, struct error *err) {
+  *out = (struct kafka_url){.partition_last = -1};
   struct slice rest = slice_skip(slice_from_cstr(url), sizeof "kafka://" - 1);
-  size_t slash = slice_find_byte(rest, '/');
-  struct slice name = slice_skip(rest, slash + 1);
-  if (slash == 0 || name.len == 0 || slice_find_byte(name, '/') != name.len)
-    return error_set(err, ERROR_USAGE, "%s: is not kafka://HOST:PORT[,HOST:PORT...]/TOPIC", url);
-  *brokers = copy_slice(slice_of(rest.ptr, slash));
-  *topic = copy_slice(name);
+  struct slice brokers = slice_of(rest.ptr, slice_find_byte(rest, '/'));
+  rest = slice_skip(rest, brokers.len + (brokers.len < rest.len));
+  struct slice topic = slice_of(rest.ptr, slice_find_byte(rest, '/'));
+  bool has_list = topic.len < rest.len, is_good = brokers.len && topic.len;
+  struct slice list = out->partitions = has_list ? slice_skip(rest, topic.len + 1) : (struct slice){0};
+  is_good = is_good && (!has_list || (list.len && list.ptr[list.len - 1] != ','));
+  for (int32_t first, last; is_good && list.len;) {
+    is_good = take_range(&list, &first, &last);
+    if (is_good && last > out->partition_last) out->partition_last = last;
+  }
+  if (!is_good)
+    return error_set(err, ERROR_USAGE, "%s: is not kafka://HOST:PORT[,HOST:PORT...]/TOPIC[/PARTITION[-PARTITION],...]", url);
+  out->brokers = copy_slice(brokers);
+  out->topic = copy_slice(topic);
   return true;
+}
+
+void kafka_url_deinit(struct kafka_url *url) {
+  free(url->brokers);
+  free(url->topic);
+  *url = (struct kafka_url){0};
 }
 
 static void log_line(const rd_kafka_t *consumer, int level, const char *facility, const char *text) {
@@ -64,15 +110,10 @@ static unsigned fetch_ahead_kib(size_t partition_count) {
   return (unsigned)(each < FETCH_AHEAD_KIB_MIN ? FETCH_AHEAD_KIB_MIN : each);
 }
 
-rd_kafka_t *kafka_consumer_new(const char *brokers, const struct source_options *options, size_t partition_count,
-                               struct error *err) {
-  char ahead[16], text[512];
-  snprintf(ahead, sizeof ahead, "%u", fetch_ahead_kib(partition_count));
-  /* The group is never joined: partitions are assigned by us, positions live in the store. librdkafka wants a name all the same. */
-  const struct key_value defaults[] = {
-      {"client.id", "bouncemill"},         {"group.id", "bouncemill"},           {"queued.max.messages.kbytes", ahead},
-      {"queued.min.messages", "10000000"}, {"reconnect.backoff.max.ms", "2000"},
-  };
+/* `defaults` may be changed by the options. */
+static rd_kafka_t *new_consumer(const char *brokers, const struct source_options *options, const struct key_value *defaults,
+                                size_t default_count, const struct key_value *more, size_t more_count, struct error *err) {
+  char text[512];
   /* What positions and --until-end stand on is not for users to change. */
   const struct key_value required[] = {
       {"bootstrap.servers", brokers},        {"enable.auto.commit", "false"},  {"enable.auto.offset.store", "false"},
@@ -82,14 +123,36 @@ rd_kafka_t *kafka_consumer_new(const char *brokers, const struct source_options 
   rd_kafka_conf_t *conf = rd_kafka_conf_new();
   rd_kafka_conf_set_log_cb(conf, log_line);
   rd_kafka_t *consumer = NULL;
-  if (set_properties(conf, defaults, sizeof defaults / sizeof *defaults, err) &&
+  if (set_properties(conf, defaults, default_count, err) &&
       set_properties(conf, options->kafka_properties, options->kafka_property_count, err) &&
-      set_properties(conf, required, sizeof required / sizeof *required, err)) {
+      set_properties(conf, required, sizeof required / sizeof *required, err) && set_properties(conf, more, more_count, err)) {
     consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
     if (!consumer) error_set(err, ERROR_USAGE, "kafka %s: %s", brokers, text);
   }
   if (!consumer) rd_kafka_conf_destroy(conf);
+  if (consumer) rd_kafka_poll_set_consumer(consumer);
   return consumer;
+}
+
+rd_kafka_t *kafka_consumer_new(const char *brokers, const struct source_options *options, size_t partition_count,
+                               struct error *err) {
+  char ahead[16];
+  snprintf(ahead, sizeof ahead, "%u", fetch_ahead_kib(partition_count));
+  /* The group is never joined: partitions are assigned by us, positions live in the store. librdkafka wants a name all the same. */
+  const struct key_value defaults[] = {
+      {"client.id", "bouncemill"},         {"group.id", "bouncemill"},           {"queued.max.messages.kbytes", ahead},
+      {"queued.min.messages", "10000000"}, {"reconnect.backoff.max.ms", "2000"},
+  };
+  return new_consumer(brokers, options, defaults, sizeof defaults / sizeof *defaults, NULL, 0, err);
+}
+
+rd_kafka_t *kafka_asker_new(const char *brokers, const struct source_options *options, struct error *err) {
+  const struct key_value defaults[] = {
+      {"client.id", "bouncemill"}, {"group.id", "bouncemill"}, {"reconnect.backoff.max.ms", "2000"}};
+  /* Brokers send a whole batch of messages whatever the limit says, and no more than one for so small a one. */
+  const struct key_value more[] = {
+      {"queued.min.messages", "1"}, {"fetch.message.max.bytes", "1"}, {"queued.max.messages.kbytes", "1024"}};
+  return new_consumer(brokers, options, defaults, sizeof defaults / sizeof *defaults, more, sizeof more / sizeof *more, err);
 }
 
 rd_kafka_t *kafka_producer_new(const char *brokers, const struct source_options *options,
@@ -146,7 +209,7 @@ static bool tries_go_on(struct tries *tries, const struct source_options *option
   return true;
 }
 
-static rd_kafka_resp_err_t ask_partition_count(const struct kafka_question *question, int answer_ms, int *count) {
+rd_kafka_resp_err_t kafka_ask_partition_count(const struct kafka_question *question, int answer_ms, int *count) {
   const struct rd_kafka_metadata *metadata;
   rd_kafka_topic_t *topic = rd_kafka_topic_new(question->consumer, question->topic, NULL);
   if (!topic) return rd_kafka_last_error();
@@ -163,7 +226,7 @@ bool kafka_partition_count(const struct kafka_question *question, int *count, st
   const char *brokers = question->brokers, *topic = question->topic;
   struct tries tries = tries_begin();
   rd_kafka_resp_err_t code;
-  do code = ask_partition_count(question, tries.answer_ms, count);
+  do code = kafka_ask_partition_count(question, tries.answer_ms, count);
   while (code && may_pass(code) && tries_go_on(&tries, question->options));
   if (!code && *count > 0) return true;
   if (!code || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)

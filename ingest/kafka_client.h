@@ -6,13 +6,25 @@
 
 #include "ingest/ingest.h"
 
-/* "kafka://BROKERS/TOPIC" taken apart; both are allocated, to be freed by the caller. ERROR_USAGE when it is none. */
-bool kafka_url_parse(const char *url, char **brokers, char **topic, struct error *err);
+/* "kafka://BROKERS/TOPIC" or "kafka://BROKERS/TOPIC/0,4-7" taken apart. */
+struct kafka_url {
+  char *brokers, *topic;   /* owned */
+  struct slice partitions; /* of the text parsed: those listed; empty: all */
+  int32_t partition_last;  /* highest listed, -1 for all */
+};
+/* ERROR_USAGE when it is none. `url` stays good while partitions are asked for; deinit also after false. */
+bool kafka_url_parse(struct kafka_url *out, const char *url, struct error *err);
+void kafka_url_deinit(struct kafka_url *url);
+/* Whether the partition is listed, or all are wanted. */
+bool kafka_url_has(const struct kafka_url *url, int32_t partition);
 
 /* `partition_count` will be read (0: not known yet). NULL with err: ERROR_USAGE for a property that librdkafka does not take. The caller
  * destroys it. */
 rd_kafka_t *kafka_consumer_new(const char *brokers, const struct source_options *options, size_t partition_count,
                                struct error *err);
+
+/* A consumer that reads single messages, and takes little memory. */
+rd_kafka_t *kafka_asker_new(const char *brokers, const struct source_options *options, struct error *err);
 
 /* As kafka_consumer_new, a producer that keeps order and writes each message once; `take_report` is called, with `context`, for each message
  * when it is written or given up, by whoever polls or flushes. */
@@ -26,6 +38,9 @@ struct kafka_question {
   const char *brokers, *topic;
   const struct source_options *options; /* for should_stop */
 };
+
+/* Once, with a time limit. */
+rd_kafka_resp_err_t kafka_ask_partition_count(const struct kafka_question *question, int answer_ms, int *count);
 
 /* Both try for START_MS until a broker answers. ERROR_RETRY when none did or should_stop said so, ERROR_INPUT when the topic is not
  * there. */

@@ -70,6 +70,10 @@ void kafka_partition_init(struct kafka_partition *p, struct input *input, int32_
   *p = (struct kafka_partition){.input = input, .number = number, .until = UINT64_MAX, .has_envelopes = options->has_envelopes};
   p->replay_from = input->position.replay_from;
   p->committed = input->position.committed;
+  if (input->position.tail_len && input->position.tail_len <= input->position.committed) {
+    p->last = input->position.committed - input->position.tail_len;
+    p->last_hash = input->position.tail_hash;
+  }
   p->batch_bytes = share_of(BATCH_BYTES_ALL, share, BATCH_BYTES_MIN, (size_t)options->parts * LIMIT_CHUNK_BYTES);
   size_t line_bytes_max = options->line_bytes_max ? options->line_bytes_max : LIMIT_LINE_BYTES;
   size_t data_cap = p->batch_bytes > 2 * line_bytes_max ? p->batch_bytes : 2 * line_bytes_max;
@@ -89,9 +93,37 @@ void kafka_partition_deinit(struct kafka_partition *p) {
   free(p->starts);
 }
 
-/* Nothing waits: everything before `next` is done with. */
+/* Everything before `next` is handed out or has no lines. */
+static void commit_to_next(struct kafka_partition *p) {
+  if (p->next <= p->committed) return;
+  struct input_position *position = &p->input->position;
+  position->committed = p->next;
+  bool has_mark = p->last_hash != 0 && p->next - p->last <= UINT32_MAX;
+  position->tail_len = has_mark ? (uint32_t)(p->next - p->last) : 0;
+  position->tail_hash = has_mark ? p->last_hash : 0;
+}
+
+bool kafka_partition_mark(const struct kafka_partition *p, struct kafka_mark *mark) {
+  const struct input_position *position = &p->input->position;
+  *mark = (struct kafka_mark){.partition = p->number, .hash = position->tail_hash};
+  if (position->tail_len == 0 || position->tail_len > position->committed) return false;
+  mark->offset = position->committed - position->tail_len;
+  return true;
+}
+
+void kafka_partition_restart(struct kafka_partition *p, uint64_t offset) {
+  assert(batch_buffer_waiting(&p->buffer) == 0);
+  p->next = p->committed = p->replay_from = offset;
+  p->last_hash = 0;
+  p->anchor_count = p->start_count = 0; /* of offsets that mean nothing now: lines of before are not read again */
+  struct input_position *position = &p->input->position;
+  position->committed = offset;
+  position->tail_len = 0;
+  position->tail_hash = 0;
+}
+
 static void skip_to_next(struct kafka_partition *p) {
-  if (p->next > p->committed && batch_buffer_waiting(&p->buffer) == 0) p->input->position.committed = p->next;
+  if (batch_buffer_waiting(&p->buffer) == 0) commit_to_next(p);
 }
 
 static void note_next(struct kafka_partition *p, uint64_t next) {
@@ -132,6 +164,8 @@ bool kafka_partition_add(struct kafka_partition *p, const struct kafka_message *
   }
   if (message->offset < p->next) return true; /* seen */
   if (slice_is_absent(message->payload)) {
+    p->last = message->offset;
+    p->last_hash = message->hash;
     kafka_partition_reached(p, message->offset + 1);
     return true;
   }
@@ -143,6 +177,8 @@ bool kafka_partition_add(struct kafka_partition *p, const struct kafka_message *
   }
   note_start(p, message->offset);
   append_lines(p, message->payload);
+  p->last = message->offset;
+  p->last_hash = message->hash;
   note_next(p, message->offset + 1);
   if (message->offset >= p->replay_from) return true;
   /* Before replay_from: looked back at, never handed out. */
@@ -180,6 +216,6 @@ bool kafka_partition_take(struct kafka_partition *p, struct batch *batch) {
   p->batch_position = batch->position;
   p->batch_first = p->first_waiting;
   p->input->done = p->buffer.position;
-  if (p->next > p->committed) p->input->position.committed = p->next;
+  commit_to_next(p);
   return true;
 }

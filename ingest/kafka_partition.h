@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "ingest/batch_buffer.h"
+#include "ingest/kafka_mark.h"
 #include "ingest/source_inputs.h"
 
 struct anchor {
@@ -30,6 +31,7 @@ struct kafka_partition {
   uint64_t replay_from, committed; /* as the store knows them */
   uint64_t until;                  /* first offset that is not read; UINT64_MAX: no end */
   uint64_t next;                   /* offset behind the last message added */
+  uint64_t last, last_hash;        /* offset and hash of that message; hash 0: none is known */
   uint64_t first_waiting;          /* offset of the first message in the buffer */
   bool is_over;                    /* `until` is reached, or was before anything was read */
   int64_t reference_time_us;       /* of the first message in the buffer */
@@ -47,6 +49,7 @@ struct kafka_message {
   uint64_t offset;
   int64_t time_us;
   struct slice payload; /* absent: a null payload, has no lines */
+  uint64_t hash;        /* kafka_message_hash */
 };
 
 /* `input` is a new input of this partition; `share` partitions have the memory of all together. `parts` and has_envelopes of the options
@@ -60,6 +63,12 @@ bool kafka_partition_add(struct kafka_partition *partition, const struct kafka_m
 
 /* The partition has nothing before `offset` that is not added (its end was seen there). */
 void kafka_partition_reached(struct kafka_partition *partition, uint64_t offset);
+
+/* The last message before the position's `committed`. False: none is known. */
+bool kafka_partition_mark(const struct kafka_partition *partition, struct kafka_mark *mark);
+
+/* Nothing waits, and what is read from now on begins at `offset`, wherever that is. */
+void kafka_partition_restart(struct kafka_partition *partition, uint64_t offset);
 
 /* Hands out all that waits; false when nothing does. */
 bool kafka_partition_take(struct kafka_partition *partition, struct batch *batch);

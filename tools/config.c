@@ -57,10 +57,10 @@ static bool check_list(struct yaml_node node, struct error *err) {
   return true;
 }
 
-static bool read_inputs(struct config *config, struct yaml_node node, struct error *err) {
+static bool read_texts(struct yaml_node node, const char **texts, size_t *count, struct error *err) {
   if (!check_list(node, err)) return false;
-  for (; config->input_count < yaml_count(node); config->input_count++)
-    if (!read_text(yaml_item(node, config->input_count), &config->inputs[config->input_count], err)) return false;
+  for (; *count < yaml_count(node); ++*count)
+    if (!read_text(yaml_item(node, *count), &texts[*count], err)) return false;
   return true;
 }
 
@@ -126,16 +126,18 @@ static bool read_key(struct config *config, struct slice key, struct yaml_node v
   if (slice_equal(key, SLICE("flush_interval"))) return read_flush_interval(config, value, err);
   if (slice_equal(key, SLICE("follow"))) return read_bool(value, &config->follow, err);
   if (slice_equal(key, SLICE("until_end"))) return read_bool(value, &config->until_end, err);
-  if (slice_equal(key, SLICE("inputs"))) return read_inputs(config, value, err);
+  if (slice_equal(key, SLICE("inputs"))) return read_texts(value, config->inputs, &config->input_count, err);
+  if (slice_equal(key, SLICE("accept_loss"))) return read_texts(value, config->accept_loss, &config->accept_loss_count, err);
   if (slice_equal(key, SLICE("kafka"))) return read_kafka(config, value, err);
   if (slice_equal(key, SLICE("sources"))) return read_sources(config, value, err);
   return read_join(config, value, err);
 }
 
 bool config_read(struct config *config, const char *path, struct error *err) {
-  static const char *const KEYS[] = {"store",     "format",      "envelope", "zone",   "threads",    "flush_interval", "follow",
-                                     "until_end", "dead_letter", "max_line", "listen", "recipients", "recipients_key", "inputs",
-                                     "rules",     "kafka",       "sources",  "join",   NULL};
+  static const char *const KEYS[] = {"store",          "format",     "envelope",       "zone",        "threads",
+                                     "flush_interval", "follow",     "until_end",      "dead_letter", "max_line",
+                                     "listen",         "recipients", "recipients_key", "accept_loss", "inputs",
+                                     "rules",          "kafka",      "sources",        "join",        NULL};
   config->document = yaml_new_from_file(path, err);
   if (!config->document) return false;
   struct yaml_node root = yaml_root(config->document);

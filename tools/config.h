@@ -17,6 +17,8 @@ struct config {
   size_t input_count;
   struct key_value kafka[CONFIG_LIST_MAX];
   size_t kafka_count;
+  const char *accept_loss[CONFIG_LIST_MAX]; /* topics */
+  size_t accept_loss_count;
   struct source_rule sources[CONFIG_LIST_MAX];
   size_t source_count;
   size_t join_bytes;

@@ -26,13 +26,17 @@ static const char HELP[] =
     "A SOURCE is\n"
     "  PATH                    a log file, plain, .gz or .zst\n"
     "  -                       standard input (has no position: read twice is counted twice)\n"
-    "  kafka://BROKERS/TOPIC   all partitions of a topic; BROKERS is host:port[,host:port...]\n\n"
+    "  kafka://BROKERS/TOPIC   all partitions of a topic, those added later too; BROKERS is\n"
+    "                          host:port[,host:port...]\n"
+    "  kafka://BROKERS/TOPIC/0,4-7   these partitions\n\n"
     "  -s, --store DIR         the store; made when it is not there (default: ./store)\n"
     "  -f, --format NAME       whose log it is: auto (default; each file's first lines tell), mixed\n"
     "                          (each line tells), postfix, exim, sendmail, opensmtpd, powermta, kumomta,\n"
     "                          halon, qmail, haraka\n"
     "      --follow            files: wait for more lines, through rotation and copytruncate\n"
     "      --until-end         Kafka: stop at the end of each partition as it is at the start\n"
+    "      --accept-loss TOPIC   Kafka: when messages of TOPIC that were not read are gone (retention, a topic\n"
+    "                          made anew), log it and read what is there; without it that is an error\n"
     "  -t, --threads N         worker threads, 1 to 64 (default: the machine's processors, at most 8)\n"
     "      --flush-interval S  seconds between commits, such as 10 or 0.02 (default: 10)\n"
     "      --zone NAME         time zone of stamps that name none, such as Europe/Berlin\n"
@@ -74,6 +78,7 @@ static bool take_property(struct run_options *options, char *text) {
 }
 
 enum {
+  OPTION_ACCEPT_LOSS = 255,
   OPTION_ENVELOPE = 256,
   OPTION_DEAD_LETTER,
   OPTION_FOLLOW,
@@ -93,6 +98,7 @@ static const struct option LONG_OPTIONS[] = {{"store", required_argument, NULL, 
                                              {"format", required_argument, NULL, 'f'},
                                              {"envelope", required_argument, NULL, OPTION_ENVELOPE},
                                              {"dead-letter", required_argument, NULL, OPTION_DEAD_LETTER},
+                                             {"accept-loss", required_argument, NULL, OPTION_ACCEPT_LOSS},
                                              {"follow", no_argument, NULL, OPTION_FOLLOW},
                                              {"listen", required_argument, NULL, OPTION_LISTEN},
                                              {"max-line", required_argument, NULL, OPTION_MAX_LINE},
@@ -130,6 +136,10 @@ static int take_option(struct run_options *options, int option, char *value) {
     case OPTION_UNTIL_END: config->until_end = true; break;
     case OPTION_CHECK: options->is_check = true; break;
     case OPTION_NO_PROGRESS: options->has_no_progress = true; break;
+    case OPTION_ACCEPT_LOSS:
+      if (config->accept_loss_count == CONFIG_LIST_MAX) return command_usage("run", "over %d times --accept-loss", CONFIG_LIST_MAX);
+      config->accept_loss[config->accept_loss_count++] = value;
+      break;
     case 't':
       if (!config_parse_unsigned(slice_from_cstr(value), 1, LIMIT_THREADS, &config->threads))
         return command_usage("run", "--threads needs a number from 1 to %u, not '%s'", LIMIT_THREADS, value);
@@ -211,6 +221,8 @@ static int make_pipeline_options(const struct run_options *options, struct pipel
                                         .follow = config->follow,
                                         .until_end = config->until_end,
                                         .has_envelopes = !envelope_is_plain(out->envelope),
+                                        .accept_loss = config->accept_loss,
+                                        .accept_loss_count = config->accept_loss_count,
                                         .kafka_properties = config->kafka,
                                         .kafka_property_count = config->kafka_count};
   return EXIT_OK;

@@ -27,7 +27,7 @@ static void teardown(struct fixture *f) {
 }
 
 static bool add_at(struct fixture *f, uint64_t offset, int64_t time_us, struct slice payload) {
-  return kafka_partition_add(&f->p, &(struct kafka_message){offset, time_us, payload});
+  return kafka_partition_add(&f->p, &(struct kafka_message){offset, time_us, payload, kafka_message_hash(time_us / 1000, payload)});
 }
 
 static bool add(struct fixture *f, uint64_t offset, struct slice payload) { return add_at(f, offset, 0, payload); }
@@ -183,8 +183,61 @@ START_TEST(message_larger_than_the_buffer_comes_whole_and_alone) {
 }
 END_TEST
 
-TEST_MAIN(place_of_a_line_is_the_offset_of_its_message, end_of_a_message_ends_a_line_and_other_bytes_stay,
-          null_payloads_have_no_line_but_move_the_offset, replay_ends_at_committed_and_what_is_before_it_is_only_looked_back_at,
+START_TEST(mark_is_of_the_last_message_before_what_is_committed_and_lives_on_with_the_position) {
+  struct fixture f;
+  struct batch batch;
+  struct kafka_mark mark, again;
+  setup(&f, 0, 0, 1);
+  ck_assert(!kafka_partition_mark(&f.p, &mark));
+  ck_assert(add(&f, 5, SLICE("one")) && add(&f, 6, SLICE("two")));
+  ck_assert_slice_eq(taken(&f, &batch), "one\ntwo\n");
+  kafka_partition_reached(&f.p, 9); /* behind markers of a transaction */
+  ck_assert(add(&f, 9, SLICE("waits")));
+  ck_assert(kafka_partition_mark(&f.p, &mark));
+  ck_assert_uint_eq(mark.offset, 6);
+  ck_assert_uint_eq(mark.hash, kafka_message_hash(0, SLICE("two")));
+  ck_assert_uint_eq(f.input->position.committed, 9);
+  ck_assert_slice_eq(taken(&f, &batch), "waits\n");
+  ck_assert(add(&f, 10, SLICE_ABSENT) && kafka_partition_mark(&f.p, &mark));
+  ck_assert_uint_eq(mark.offset, 10);
+  ck_assert_uint_ne(mark.hash, kafka_message_hash(0, SLICE("")));
+
+  struct input_position known = f.input->position;
+  struct input *input = input_table_add(&f.table, INPUT_KAFKA, "t/1", 0, &known);
+  struct kafka_partition p;
+  kafka_partition_init(&p, input, 1, 1, &f.options);
+  ck_assert(kafka_partition_mark(&p, &again));
+  ck_assert_uint_eq(again.offset, mark.offset);
+  ck_assert_uint_eq(again.hash, mark.hash);
+  kafka_partition_deinit(&p);
+  teardown(&f);
+}
+END_TEST
+
+START_TEST(restarted_partition_takes_offsets_that_it_had_before) {
+  struct fixture f;
+  struct batch batch;
+  struct kafka_mark mark;
+  setup(&f, 0, 0, 1);
+  ck_assert(add(&f, 7, SLICE("old")));
+  ck_assert_slice_eq(taken(&f, &batch), "old\n");
+  kafka_partition_restart(&f.p, 2);
+  ck_assert(!kafka_partition_mark(&f.p, &mark));
+  ck_assert_uint_eq(f.input->position.committed, 2);
+  ck_assert_uint_eq(f.input->to_stored(f.input->owner, 0), 2);
+  ck_assert(add(&f, 3, SLICE("new")));
+  ck_assert_slice_eq(taken(&f, &batch), "new\n");
+  ck_assert(!batch.is_replay);
+  ck_assert_uint_eq(f.input->position.committed, 4);
+  ck_assert_uint_eq(f.input->to_place(f.input->owner, batch.position), 3);
+  teardown(&f);
+}
+END_TEST
+
+TEST_MAIN(mark_is_of_the_last_message_before_what_is_committed_and_lives_on_with_the_position,
+          restarted_partition_takes_offsets_that_it_had_before, place_of_a_line_is_the_offset_of_its_message,
+          end_of_a_message_ends_a_line_and_other_bytes_stay, null_payloads_have_no_line_but_move_the_offset,
+          replay_ends_at_committed_and_what_is_before_it_is_only_looked_back_at,
           messages_seen_before_and_behind_the_end_are_left_out, end_seen_behind_markers_of_a_transaction_is_the_end,
           times_more_than_a_day_apart_are_not_in_one_batch,
           place_in_a_batch_becomes_an_offset_not_behind_its_line_and_not_far_before_for_its_age,
