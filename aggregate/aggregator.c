@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "aggregate/domain.h"
+#include "aggregate/mask.h"
 #include "aggregate/recipient_name.h"
 #include "aggregate/recipients_table.h"
 #include "aggregate/relays_table.h"
@@ -171,11 +172,22 @@ static uint32_t intern_unstaged(struct aggregator *a, struct slice text) {
   return text.len ? interner_intern(&a->strings, text, interner_hash(&a->strings, text)) : INTERNER_EMPTY;
 }
 
+/* A template that was cut may end in the midst of what mask_text would know if it were whole ("john at exam"): three words less. */
+static struct slice whole_words(struct slice template) {
+  if (template.len + 4 <= LIMIT_TEMPLATE_BYTES) return template;
+  for (unsigned words = 0; words < 3; words++) {
+    while (template.len && template.ptr[template.len - 1] != ' ') template.len--;
+    if (template.len) template.len--;
+  }
+  return template;
+}
+
 static void count_reply(struct aggregator *a, const struct stage_item *item, const struct delivery *delivery,
                         const struct verdict *verdict) {
-  char rule[DOMAIN_SCRATCH_BYTES], template[LIMIT_TEMPLATE_BYTES];
+  char rule[DOMAIN_SCRATCH_BYTES], template[LIMIT_TEMPLATE_BYTES], example[LIMIT_TEMPLATE_BYTES];
   uint64_t time_s = seconds_of(delivery->time_us);
-  struct slice clean_template = slice_of(template, utf8_copy_clean(verdict->template, template, sizeof template));
+  struct mask_names names = {delivery->recipient, delivery->orig_recipient, delivery->sender};
+  struct slice clean_template = slice_of(template, mask_text(whole_words(verdict->template), &names, template));
   struct replies_key key = {
       .hour = (uint32_t)(time_s / 3600),
       .provider = item->traffic.provider,
@@ -183,7 +195,7 @@ static void count_reply(struct aggregator *a, const struct stage_item *item, con
       .rule = intern_unstaged(a, key_clean(verdict->rule, rule)),
       .template = intern_unstaged(a, clean_template),
   };
-  replies_table_count(&a->replies, &key, time_s, delivery->reply);
+  replies_table_count(&a->replies, &key, time_s, slice_of(example, mask_text(delivery->reply, &names, example)));
 }
 
 /* What our own server refused (direction in) says nothing of its recipient's mailbox. */

@@ -1,68 +1,10 @@
-/* Finds local parts from the '@' backwards. See mask.h. */
+/* What is hidden of a reply becomes "***". See mask.h, mask_forms.h. */
 #include "aggregate/mask.h"
 
+#include <tmmintrin.h>
+
+#include "aggregate/mask_forms.h"
 #include "base/json.h"
-
-/* atext of RFC 5322 3.2.3, the dot, the backslash of quoted pairs, and every byte of UTF-8 (RFC 6531). */
-static const bool IS_LOCAL_BYTE[256] = {
-    ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, [0x80 ... 0xff] = true, ['.'] = true,
-    ['\\'] = true,        ['!'] = true,         ['#'] = true,         ['$'] = true,           ['%'] = true,
-    ['&'] = true,         ['\''] = true,        ['*'] = true,         ['+'] = true,           ['-'] = true,
-    ['/'] = true,         ['='] = true,         ['?'] = true,         ['^'] = true,           ['_'] = true,
-    ['`'] = true,         ['{'] = true,         ['|'] = true,         ['}'] = true,           ['~'] = true,
-};
-
-/* Local parts of old have quoted pairs outside of quotes: "john\ doe". */
-static bool is_in_local_part(struct slice reply, size_t begin, size_t place) {
-  return IS_LOCAL_BYTE[(unsigned char)reply.ptr[place]] || (place > begin && reply.ptr[place - 1] == '\\');
-}
-
-/* The opening quote of the quoted string whose closing quote is at `closing`; `closing` when there is none. */
-static size_t find_opening_quote(struct slice reply, size_t begin, size_t closing) {
-  for (size_t place = closing; place > begin; place--) {
-    bool is_escaped = place - 1 > begin && reply.ptr[place - 2] == '\\';
-    if (reply.ptr[place - 1] == '"' && !is_escaped) return place - 1;
-  }
-  return closing;
-}
-
-/* Where the local part begins that ends before `end`; never before `begin`. A quote counts only where a word of the local part may
- * end, so that `"foo" said "john@x"` is not taken for one long word. */
-static size_t find_local_part(struct slice reply, size_t begin, size_t end) {
-  size_t place = end;
-  while (place > begin) {
-    bool may_end_word = place == end || reply.ptr[place] == '.';
-    if (reply.ptr[place - 1] == '"' && may_end_word)
-      place = find_opening_quote(reply, begin, place - 1);
-    else if (is_in_local_part(reply, begin, place - 1))
-      place--;
-    else
-      break;
-  }
-  return place;
-}
-
-/* RFC 5321 4.5.3.1.1: no local part is longer. */
-#define LOCAL_PART_MAX 64
-
-/* The '@' behind the quoted local part that the '@' at `at` is inside of ("john@doe"@example.com), or `at`. */
-static size_t leave_quotes(struct slice reply, size_t begin, size_t at) {
-  struct slice near = slice_skip(reply, at);
-  if (near.len > LOCAL_PART_MAX) near.len = LOCAL_PART_MAX;
-  size_t end = at + slice_find(near, SLICE("\"@"));
-  if (end == at + near.len || memchr(reply.ptr + at, '"', end - at)) return at;
-  return find_opening_quote(reply, begin, at) < at ? end + 1 : at;
-}
-
-/* The '@' or "%40" of the next address from `from` on, reply.len when there is none. */
-static size_t find_at(struct slice reply, size_t from) {
-  struct slice rest = slice_skip(reply, from);
-  size_t at = slice_find_byte(rest, '@');
-  size_t percent = slice_find_byte(slice_of(rest.ptr, at), '%');
-  size_t encoded = percent < at ? slice_find(slice_of(rest.ptr, at), SLICE("%40")) : at;
-  if (encoded < at) return from + encoded;
-  return at < rest.len ? leave_quotes(reply, from, from + at) : reply.len;
-}
 
 /* Room for one character more than is kept: then what comes behind the cut cannot slip in where a longer character did not fit. */
 struct output {
@@ -82,19 +24,70 @@ static size_t cut_between_characters(const struct output *out) {
   return len;
 }
 
-size_t mask_addresses(struct slice reply, char *ptr) {
-  struct output out = {.len = 0};
-  for (size_t done = 0; done < reply.len && out.len <= LIMIT_TEMPLATE_BYTES;) {
-    size_t at = find_at(reply, done);
-    /* A reply that was cut may end in the midst of a local part. */
-    bool has_local_part = at < reply.len || reply.len >= LIMIT_REPLY_BYTES;
-    size_t local = has_local_part ? find_local_part(reply, done, at) : at;
-    write_clean(&out, slice_of(reply.ptr + done, local - done));
-    if (out.len > LIMIT_TEMPLATE_BYTES) break;
-    if (local < at) write_clean(&out, SLICE("***"));
-    if (at < reply.len) write_clean(&out, slice_of(reply.ptr + at, 1));
-    done = at + 1;
+static void write_masked(const struct mask_work *work, struct output *out) {
+  for (size_t i = 0; i < work->text.len && out->len <= LIMIT_TEMPLATE_BYTES;) {
+    const bool *other = memchr(work->hidden + i, !work->hidden[i], work->text.len - i);
+    size_t end = other ? (size_t)(other - work->hidden) : work->text.len;
+    write_clean(out, work->hidden[i] ? SLICE("***") : slice_of(work->text.ptr + i, end - i));
+    i = end;
   }
+}
+
+static void take_byte(struct mask_work *work, size_t place) {
+  switch (work->lower.ptr[place]) {
+    case '=':
+      mask_attribute(work, place);
+      mask_header(work, place);
+      mask_at_sign(work, place);
+      break;
+    case '(':
+    case '[':
+      mask_header(work, place);
+      mask_at_sign(work, place);
+      break;
+    case '<':
+      mask_angle(work, place);
+      mask_header(work, place);
+      break;
+    case ':':
+    case '"':
+    case '\'': mask_header(work, place); break;
+    case '!': mask_bang_path(work, place); break;
+    case '\\': mask_quoted_pair(work, place); break;
+    case '-': mask_encapsulated(work, place); break;
+    default: mask_at_sign(work, place); break;
+  }
+}
+
+/* Bits of those of sixteen bytes that take_byte must see: ! " % & ' ( + - : < = @ [ \ _, by their high and their low half. */
+static unsigned telling_bytes(const char *at) {
+  const __m128i by_high = _mm_setr_epi8(0, 0, 1, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  const __m128i by_low = _mm_setr_epi8(4, 1, 1, 0, 0, 1, 1, 1, 1, 0, 2, 1 | 8, 2 | 8, 1 | 2, 0, 8);
+  __m128i bytes = _mm_loadu_si128((const __m128i *)at), half = _mm_set1_epi8(0x0f);
+  __m128i high = _mm_shuffle_epi8(by_high, _mm_and_si128(_mm_srli_epi16(bytes, 4), half));
+  __m128i low = _mm_shuffle_epi8(by_low, _mm_and_si128(bytes, half));
+  return ~(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_and_si128(high, low), _mm_setzero_si128())) & 0xffff;
+}
+
+size_t mask_text(struct slice text, const struct mask_names *names, char *ptr) {
+  struct mask_work work;
+  struct output out = {.len = 0};
+  work.text = text.len > LIMIT_REPLY_BYTES ? slice_of(text.ptr, LIMIT_REPLY_BYTES) : text;
+  work.lower = slice_of(work.lower_bytes, work.text.len);
+  work.done = 0;
+  for (size_t i = 0; i < work.text.len; i++) work.lower_bytes[i] = ascii_lower(work.text.ptr[i]);
+  memset(work.lower_bytes + work.text.len, 0, 16);
+  memset(work.hidden, false, work.text.len);
+  for (size_t block = 0; block < work.text.len; block += 16)
+    for (unsigned bits = telling_bytes(work.lower_bytes + block); bits; bits &= bits - 1)
+      take_byte(&work, block + (size_t)__builtin_ctz(bits));
+  mask_cut_address(&work);
+  mask_spoken_addresses(&work);
+  mask_encoded_words(&work);
+  mask_name(&work, names->recipient);
+  mask_name(&work, names->orig_recipient);
+  mask_name(&work, names->sender);
+  write_masked(&work, &out);
   size_t len = cut_between_characters(&out);
   memcpy(ptr, out.bytes, len);
   return len;

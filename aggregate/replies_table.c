@@ -1,7 +1,6 @@
 /* Counting replies, keeping their least example, and reading them in order. See replies_table.h. */
 #include "aggregate/replies_table.h"
 
-#include "aggregate/mask.h"
 #include "aggregate/row_sort.h"
 #include "schemas/dataset.h"
 
@@ -61,12 +60,10 @@ static struct live_row *find_row(struct replies_table *t, const struct replies_k
   return row_at(t, number);
 }
 
-void replies_table_count(struct replies_table *t, const struct replies_key *key, uint64_t time_s, struct slice reply) {
+void replies_table_count(struct replies_table *t, const struct replies_key *key, uint64_t time_s, struct slice example) {
   struct live_row *row = find_row(t, key);
-  char masked[LIMIT_TEMPLATE_BYTES];
-  struct slice example = slice_of(masked, mask_addresses(reply, masked));
   if (row->count == 0 || slice_compare(example, slice_of(row->example, row->example_len)) < 0) {
-    memcpy(row->example, masked, example.len);
+    if (example.len) memcpy(row->example, example.ptr, example.len);
     row->example_len = (uint16_t)example.len;
   }
   row->count++;

@@ -19,8 +19,9 @@ void replies_table_deinit(struct replies_table *t);
 void replies_table_empty(struct replies_table *t);
 size_t replies_table_used_bytes(const struct replies_table *t);
 
-/* One refusal at `time_s`. The row's example is the least of all masked replies in byte order, whatever their order here. */
-void replies_table_count(struct replies_table *t, const struct replies_key *key, uint64_t time_s, struct slice reply);
+/* One refusal at `time_s`; `example` is the masked reply, at most LIMIT_TEMPLATE_BYTES. The row's example is the least of them in byte
+ * order, whatever their order here. */
+void replies_table_count(struct replies_table *t, const struct replies_key *key, uint64_t time_s, struct slice example);
 
 /* Calls `each` with every struct replies_row in key order; false when `each` stopped. */
 bool replies_table_each(const struct replies_table *t, const struct row_order *order, row_visit_fn *each, void *context);

@@ -228,7 +228,8 @@ static bool make_relays_row(const struct delivery *d, const struct verdict *v, s
 
 static bool make_replies_row(const struct delivery *d, const struct verdict *v, struct replies_row *row) {
   char masked[LIMIT_TEMPLATE_BYTES];
-  struct slice example = slice_of(masked, mask_addresses(d->reply, masked));
+  struct mask_names names = {d->recipient, d->orig_recipient, d->sender};
+  struct slice example = slice_of(masked, mask_text(d->reply, &names, masked));
   uint64_t second = (uint64_t)(d->time_us / US_PER_SECOND);
   *row = (struct replies_row){.hour = (uint32_t)(second / 3600),
                               .provider = clean(v->provider),
