@@ -73,7 +73,7 @@ void parser_init(struct parser *parser, const struct format *format, const struc
 void parser_use_format(struct parser *parser, const struct format *format) {
   size_t place = 0;
   if (parser->format == format) return;
-  while (format_at(place) != format) place++;
+  while (format_at(place) && format_at(place) != format) place++; /* behind the table: one of a program's own */
   if (!parser->states[place] && format->state_new) parser->states[place] = format->state_new();
   parser->format = format;
   parser->state = parser->states[place];
