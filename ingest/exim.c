@@ -1,15 +1,11 @@
 /* The Exim format: gives a chunk to the build of the readers that suits this processor. */
+#include "ingest/cpu_level.h"
 #include "ingest/exim_internal.h"
 #include "ingest/formats.h"
 #include "ingest/recognise.h"
 
 static void parse(struct parser *parser, const struct batch *batch, const char *lookback, const char *begin, const char *end) {
-  line_reader *read_line = exim_read_line_v2;
-  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2"))
-    read_line = exim_read_line_v4;
-  else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
-    read_line = exim_read_line_v3;
-  line_walk(parser, batch, lookback, begin, end, read_line);
+  line_walk(parser, batch, lookback, begin, end, CPU_LEVEL_CHOOSE(exim_read_line));
 }
 
 /* Nine digits of a second are tai64nlocal's. */

@@ -23,7 +23,7 @@ static void read_fields(struct exim_cursor *cursor, const char *p, struct line_f
     if (STARTS_WITH(p, end, "id=") || STARTS_WITH(p, end, "id*=")) { /* "*": the message had none, Exim made it */
       const char *value = p + (p[2] == '*' ? 4 : 3);
       p = exim_find_blank(cursor, value);
-      if (memchr(value, '"', (size_t)(p - value))) p = exim_address_end(value, end, cursor->limit, ' ');
+      if (scan_find(value, p, cursor->limit, '"') < p) p = exim_address_end(value, end, cursor->limit, ' ');
       out->message_id = slice_between(value, p);
       return;
     }
@@ -37,7 +37,7 @@ static void read_fields(struct exim_cursor *cursor, const char *p, struct line_f
     } else if (STARTS_WITH(p, end, "T=\"") || STARTS_WITH(p, end, "from <") || STARTS_WITH(p, end, "for ")) {
       return;
     } else {
-      const char *name_end = exim_name_end(p, end);
+      const char *name_end = end - p > 1 && p[1] == '=' && *p >= 'A' && *p <= 'Z' ? p + 1 : exim_name_end(p, end);
       p = name_end < end && *name_end == '=' ? exim_skip_value(cursor, name_end + 1) : exim_find_blank(cursor, p);
     }
   }
@@ -56,7 +56,7 @@ unsigned exim_read_arrival(const struct exim_line *line, const char *p) {
   struct exim_cursor cursor = exim_cursor_at(p, line->end, line->walk->limit);
   struct line_facts facts = {.size_bytes = U64_ABSENT};
   const char *behind = exim_find_blank(&cursor, p);
-  if (memchr(p, '"', (size_t)(behind - p))) behind = exim_address_end(p, line->end, cursor.limit, ' ');
+  if (scan_find(p, behind, cursor.limit, '"') < behind) behind = exim_address_end(p, line->end, cursor.limit, ' ');
   facts.sender = behind - p == 2 && memcmp(p, "<>", 2) == 0 ? SLICE("") : slice_between(p, behind);
   if (p == behind || behind == line->end) return READ_UNPARSED + UNPARSED_BODY;
   read_fields(&cursor, behind + 1, &facts);

@@ -90,6 +90,11 @@ static const char *read_origin(const char *p, const char *end, const char *limit
   return close + 1;
 }
 
+/* Whether a field of one letter begins behind the blank at p. */
+static inline bool is_before_letter(const char *p, const char *end) {
+  return end - p > 3 && p[1] >= 'A' && p[1] <= 'Z' && p[2] == '=';
+}
+
 /* Returns behind the address at p, with recipient and orig_recipient of line->delivery set; NULL when there is none. */
 static const char *read_address(struct exim_cursor *cursor, const char *p, struct line *line) {
   const char *end = cursor->end, *behind = exim_find_blank(cursor, p);
@@ -98,6 +103,11 @@ static const char *read_address(struct exim_cursor *cursor, const char *p, struc
   uint64_t inside = bits_below((size_t)(behind - p));
   bool has_domain = block_find(block, '@') & inside, has_quote = block_find(block, '"') & inside;
   line->delivery.orig_recipient = SLICE_ABSENT;
+  bool is_plain = has_domain && !has_quote && *p >= '0' && *p != ':' && *p != '>' && *p != '|' && behind[-1] != ':';
+  if (is_plain && is_before_letter(behind, end)) { /* nearly always */
+    line->delivery.recipient = slice_between(p, behind);
+    return behind;
+  }
   if (__builtin_expect(has_quote || (!has_domain && behind - p > BLOCK_BYTES), 0)) {
     if (*p != '|') behind = exim_address_end(p, end, cursor->limit, ' ');
     has_domain = memchr(p, '@', (size_t)(behind - p)) != NULL;
@@ -138,28 +148,39 @@ static const char *read_quoted(const struct exim_cursor *cursor, const char *p, 
   return behind;
 }
 
-/* The value of the field whose name is [name, p), "=" excluded; returns behind it. */
-static const char *read_field(struct exim_cursor *cursor, const char *name, const char *p, struct fields *out) {
-  const char *value = p + 1, *behind = value;
-  if (p - name == 1 && *name == 'H') return read_host(cursor, value, out);
-  if (p - name == 1 && *name == 'C' && value < cursor->end && *value == '"') {
-    behind = read_quoted(cursor, value + 1, &out->confirmation, &out->is_confirmation_plain);
-    return exim_find_blank(cursor, behind);
+/* The value at p of the field whose name is one letter; returns behind it. */
+static inline const char *read_letter(struct exim_cursor *cursor, char letter, const char *p, struct fields *out) {
+  const char *end = cursor->end, *behind;
+  switch (letter) {
+    case 'T':
+      behind = exim_skip_value(cursor, p);
+      out->transport = slice_between(p, behind > p && behind[-1] == ':' ? behind - 1 : behind);
+      return behind;
+    case 'H': return read_host(cursor, p, out);
+    case 'C':
+      if (p == end || *p != '"') break;
+      return exim_find_blank(cursor, read_quoted(cursor, p + 1, &out->confirmation, &out->is_confirmation_plain));
+    case 'I':
+      behind = exim_read_bracketed_ip(p, end, cursor->limit, &out->source_ip);
+      return behind ? behind : exim_find_blank(cursor, p);
+    case 'F':
+      if (p == end || *p != '<') break;
+      behind = exim_address_end(p, end, cursor->limit, '>');
+      out->sender = slice_between(p + 1, behind);
+      return exim_find_blank(cursor, behind);
+    default: break;
   }
-  if (p - name == 1 && *name == 'I') {
-    behind = exim_read_bracketed_ip(value, cursor->end, cursor->limit, &out->source_ip);
-    return behind ? behind : exim_find_blank(cursor, value);
-  }
-  if (p - name == 1 && *name == 'F' && value < cursor->end && *value == '<') {
-    behind = exim_address_end(value, cursor->end, cursor->limit, '>');
-    out->sender = slice_between(value + 1, behind);
-    return exim_find_blank(cursor, behind);
-  }
-  behind = exim_skip_value(cursor, value);
-  if (p - name == 1 && *name == 'T')
-    out->transport = slice_between(value, behind > value && behind[-1] == ':' ? behind - 1 : behind);
-  else if (p - name == 2 && name[0] == 'Q' && name[1] == 'T')
-    out->queue_time_us = exim_read_interval(value, behind);
+  return exim_skip_value(cursor, p);
+}
+
+/* The field or word at `name`; returns behind it, which is behind `p` in any case. */
+static inline const char *read_field(struct exim_cursor *cursor, const char *p, const char *name, struct fields *out) {
+  const char *end = cursor->end;
+  if (end - name >= 2 && name[1] == '=' && *name >= 'A' && *name <= 'Z') return read_letter(cursor, *name, name + 2, out);
+  const char *at = exim_name_end(name, end);
+  if (at == name || at == end || *at != '=') return exim_find_blank(cursor, at + (at == p));
+  const char *behind = exim_skip_value(cursor, at + 1);
+  if (at - name == 2 && name[0] == 'Q' && name[1] == 'T') out->queue_time_us = exim_read_interval(at + 1, behind);
   return behind;
 }
 
@@ -168,7 +189,7 @@ enum fields_end { FIELDS_LINE, FIELDS_MESSAGE, FIELDS_DEFER };
 
 /* Fields from p on (at a blank or at the ':' that ends them), up to the end of the line, the ": " of a message, or " defer (". Returns
  * where they end. */
-static const char *read_fields(struct exim_cursor *cursor, const char *p, enum fields_end fields_end, struct fields *out) {
+static inline const char *read_fields(struct exim_cursor *cursor, const char *p, enum fields_end fields_end, struct fields *out) {
   const char *end = cursor->end;
   while (p < end) {
     if (fields_end == FIELDS_MESSAGE && STARTS_WITH(p, end, ": ")) {
@@ -176,11 +197,8 @@ static const char *read_fields(struct exim_cursor *cursor, const char *p, enum f
       return p;
     }
     if (fields_end == FIELDS_DEFER && STARTS_WITH(p, end, " defer (")) return p;
-    const char *name = *p == ' ' ? p + 1 : p, *at = exim_name_end(name, end);
-    if (at > name && at < end && *at == '=')
-      p = read_field(cursor, name, at, out);
-    else
-      p = exim_find_blank(cursor, at + (at == p));
+    const char *name = *p == ' ' ? p + 1 : p;
+    p = read_field(cursor, p, name, out);
     if (fields_end == FIELDS_MESSAGE && p > name && p[-1] == ':' && p < end) p--;
   }
   return end;
@@ -200,13 +218,15 @@ static struct line *add_delivery(const struct exim_line *line, const struct fiel
   if (!slice_is_absent(fields->sender)) add_sender(line, fields->sender);
   struct line *item = exim_add(line, LINE_DELIVERY);
   item->service = fields->transport;
-  item->delivery.recipient = address->delivery.recipient;
-  item->delivery.orig_recipient = address->delivery.orig_recipient;
-  item->delivery.relay_host = fields->host;
-  item->delivery.relay_ip = fields->ip;
-  item->delivery.source_ip = fields->source_ip;
-  item->delivery.delay_us = fields->queue_time_us;
-  item->delivery.status = status;
+  item->delivery = (__typeof__(item->delivery)){
+      .recipient = address->delivery.recipient,
+      .orig_recipient = address->delivery.orig_recipient,
+      .relay_host = fields->host,
+      .relay_ip = fields->ip,
+      .source_ip = fields->source_ip,
+      .delay_us = fields->queue_time_us,
+      .status = status,
+  };
   return item;
 }
 

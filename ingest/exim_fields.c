@@ -28,12 +28,6 @@ const char *exim_quoted_end(const char *p, const char *end) {
   return end;
 }
 
-const char *exim_skip_value(struct exim_cursor *cursor, const char *p) {
-  if (p < cursor->end && *p == '"') return exim_find_blank(cursor, exim_quoted_end(p + 1, cursor->end));
-  if (p < cursor->end && *p == '<') return exim_find_blank(cursor, exim_address_end(p, cursor->end, cursor->limit, '>'));
-  return exim_find_blank(cursor, p);
-}
-
 const char *exim_read_bracketed_ip(const char *p, const char *end, const char *limit, struct slice *ip) {
   if (p >= end || *p != '[') return NULL;
   struct block block = block_load_until(++p, limit);

@@ -9,35 +9,30 @@
  *   exim_reject.c     refusals by our own server
  *   exim_noise.c      which kind of noise a line is
  *
- * All but exim.c are compiled three times, for x86-64-v2, -v3 and -v4; EXIM_LEVEL names the build and its functions. */
+ * All but exim.c are compiled three times, for x86-64-v2, -v3 and -v4 (cpu_level.h). */
 #ifndef INGEST_EXIM_INTERNAL_H
 #define INGEST_EXIM_INTERNAL_H
 
+#include "ingest/cpu_level.h"
+#include "ingest/line_key.h"
 #include "ingest/line_walk.h"
 
-#ifndef EXIM_LEVEL
-#define EXIM_LEVEL v2
-#endif
-#define EXIM_JOIN_2(name, level) name##_##level
-#define EXIM_JOIN(name, level) EXIM_JOIN_2(name, level)
-#define EXIM_BUILD(name) EXIM_JOIN(name, EXIM_LEVEL)
-#define exim_address_end_slow EXIM_BUILD(exim_address_end_slow)
-#define exim_quoted_end EXIM_BUILD(exim_quoted_end)
-#define exim_skip_value EXIM_BUILD(exim_skip_value)
-#define exim_read_client EXIM_BUILD(exim_read_client)
-#define exim_read_bracketed_ip EXIM_BUILD(exim_read_bracketed_ip)
-#define exim_read_interval EXIM_BUILD(exim_read_interval)
-#define exim_read_line EXIM_BUILD(exim_read_line)
-#define exim_read_arrival EXIM_BUILD(exim_read_arrival)
-#define exim_read_delivered EXIM_BUILD(exim_read_delivered)
-#define exim_read_deferred EXIM_BUILD(exim_read_deferred)
-#define exim_read_failed EXIM_BUILD(exim_read_failed)
-#define exim_read_other EXIM_BUILD(exim_read_other)
-#define exim_noise EXIM_BUILD(exim_noise)
-#define exim_read_message EXIM_BUILD(exim_read_message)
-#define exim_read_confirmation EXIM_BUILD(exim_read_confirmation)
-#define exim_decoded EXIM_BUILD(exim_decoded)
-#define exim_read_codes EXIM_BUILD(exim_read_codes)
+#define exim_address_end_slow HOT(exim_address_end_slow)
+#define exim_quoted_end HOT(exim_quoted_end)
+#define exim_read_client HOT(exim_read_client)
+#define exim_read_bracketed_ip HOT(exim_read_bracketed_ip)
+#define exim_read_interval HOT(exim_read_interval)
+#define exim_read_line HOT(exim_read_line)
+#define exim_read_arrival HOT(exim_read_arrival)
+#define exim_read_delivered HOT(exim_read_delivered)
+#define exim_read_deferred HOT(exim_read_deferred)
+#define exim_read_failed HOT(exim_read_failed)
+#define exim_read_other HOT(exim_read_other)
+#define exim_noise HOT(exim_noise)
+#define exim_read_message HOT(exim_read_message)
+#define exim_read_confirmation HOT(exim_read_confirmation)
+#define exim_decoded HOT(exim_decoded)
+#define exim_read_codes HOT(exim_read_codes)
 
 /* The line_reader of each build; exim_read_line is that of the build being compiled. */
 unsigned exim_read_line_v2(struct line_walk *walk, const char *p, const char *end);
@@ -52,12 +47,19 @@ struct exim_line {
   const char *text, *end;
 };
 
-/* An item for what the line says. */
+/* An item for what the line says; what its kind has of its own is to be assigned whole. */
 static inline struct line *exim_add(const struct exim_line *line, enum line_kind kind) {
-  struct line *item = slice_is_absent(line->id) ? line_walk_add(line->walk, line->host, line->id)
-                                                : line_walk_add_keyed(line->walk, line->key, line->host, line->id);
+  uint64_t key = slice_is_absent(line->id) ? hash_u64(line->walk->position) : line->key;
+  struct line *item = line_walk_open(line->walk, key, line->host, line->id);
   item->kind = kind;
+  item->group_count = 0;
+  item->service = SLICE_ABSENT;
   return item;
+}
+
+/* slice_starts_with, for tables of words of which most differ in their first byte already. */
+static inline bool exim_starts_with(struct slice s, struct slice word) {
+  return s.len >= word.len && s.ptr[0] == word.ptr[0] && memcmp(s.ptr, word.ptr, word.len) == 0;
 }
 
 /* ---- the front of a line -------------------------------------------------------------------------------------------------- */
@@ -150,7 +152,11 @@ static inline const char *exim_name_end(const char *p, const char *end) {
 }
 
 /* Behind the value at p of a field that nobody wants: "...", <...> or a word. */
-const char *exim_skip_value(struct exim_cursor *cursor, const char *p);
+static inline const char *exim_skip_value(struct exim_cursor *cursor, const char *p) {
+  if (p < cursor->end && *p == '"') return exim_find_blank(cursor, exim_quoted_end(p + 1, cursor->end));
+  if (p < cursor->end && *p == '<') return exim_find_blank(cursor, exim_address_end(p, cursor->end, cursor->limit, '>'));
+  return exim_find_blank(cursor, p);
+}
 
 /* A client as its H= says: "name (helo) [ip]:port", of which only the address is always there. `name` is what its address resolved to: what
  * it only said of itself, in parentheses, is not it. Returns behind it; p itself when it is no client. */

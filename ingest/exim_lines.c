@@ -9,7 +9,6 @@
  * An id is of its host alone. It is used for one message only, but deliveries may stand before its "<=" (">>"). */
 #include "ingest/exim_internal.h"
 
-#include "ingest/line_key.h"
 #include "ingest/syslog.h"
 
 static bool is_own_stamp(const char *p, const char *end) { return end - p >= 20 && ascii_is_digit(*p) && p[10] == ' '; }
@@ -22,13 +21,24 @@ static bool is_offset(const char *p, const char *end) {
   return true;
 }
 
-/* The length of the stamp at p, 0 when there is none. It holds no line end, so the batch bounds it well enough: that spares short lines the
- * slow way. */
-static size_t read_own_stamp(struct line_walk *walk, const char *p, const char *end, int64_t *time_us) {
+static size_t read_other_stamp(struct line_walk *walk, const char *p, const char *end, int64_t *time_us) {
   size_t len = stamp_read(&walk->stamps, p, walk->limit, time_us);
   /* The minute kept is of a stamp without an offset, and this one has one. */
-  if (__builtin_expect(len && is_offset(p + len, end), 0)) len = stamp_read_slow(&walk->stamps, p, walk->limit, time_us);
+  if (__builtin_expect(len && is_offset(p + len, end), 0)) return stamp_read_slow(&walk->stamps, p, walk->limit, time_us);
+  if (len == sizeof walk->last_stamp) {
+    memcpy(walk->last_stamp, p, sizeof walk->last_stamp);
+    walk->last_stamp_us = *time_us;
+  }
   return len;
+}
+
+/* The length of the stamp at p, 0 when there is none. It holds no line end, so the batch bounds it well enough: that spares short lines the
+ * slow way. Kept is "2026-11-24 08:15:07 ", behind which no offset stands. */
+static inline size_t read_own_stamp(struct line_walk *walk, const char *p, const char *end, int64_t *time_us) {
+  bool is_same = end - p >= 21 && memcmp(p, walk->last_stamp, sizeof walk->last_stamp) == 0 && p[20] != '+' && p[20] != '-';
+  if (__builtin_expect(!is_same, 0)) return read_other_stamp(walk, p, end, time_us);
+  *time_us = walk->last_stamp_us;
+  return sizeof walk->last_stamp;
 }
 
 /* Behind "[1/3] " or "[1\3] "; NULL for a later piece of a line. */
@@ -76,7 +86,7 @@ static unsigned read_message_line(const struct exim_line *line) {
     return READ_INFO;
   }
   if (STARTS_WITH(p, end, "cancelled by ")) { /* by exim -Mg, or frozen for too long: no line of the recipients follows */
-    exim_add(line, LINE_EXPIRED);
+    line_walk_add_keyed(line->walk, line->key, line->host, line->id)->kind = LINE_EXPIRED;
     return READ_INFO;
   }
   if (STARTS_WITH(p, end, "== ")) return exim_read_deferred(line, p + 3);
@@ -87,7 +97,8 @@ static unsigned read_message_line(const struct exim_line *line) {
 
 /* line_key, quicker where it is known what may be read. */
 static uint64_t key_of(const struct line_walk *walk, struct slice host, struct slice id) {
-  bool is_host_in_batch = slice_is_absent(host) || (host.ptr >= walk->batch->base && host.ptr < walk->limit);
+  if (slice_is_absent(host)) return line_key_join(line_key_digest_empty(), line_key_digest(id, walk->limit));
+  bool is_host_in_batch = host.ptr >= walk->batch->base && host.ptr < walk->limit;
   return is_host_in_batch ? line_key_of(host, id, walk->limit) : line_key(host, id);
 }
 

@@ -43,13 +43,13 @@ static const struct {
 };
 
 static struct slice skip_word(struct slice text, struct slice word) {
-  return slice_starts_with(text, word) ? slice_skip(text, word.len) : text;
+  return exim_starts_with(text, word) ? slice_skip(text, word.len) : text;
 }
 
 static struct slice stage_of(struct slice command) {
   command = skip_word(skip_word(skip_word(command, SLICE("pipelined ")), SLICE("PRDR ")), SLICE("sending "));
   for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)
-    if (slice_starts_with(command, stages[i].text)) return stages[i].stage;
+    if (exim_starts_with(command, stages[i].text)) return stages[i].stage;
   return SLICE_ABSENT;
 }
 
@@ -65,6 +65,10 @@ uint16_t exim_read_codes(struct slice text, struct slice *dsn) {
   uint16_t code = (uint16_t)((p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0'));
   if (text.len < 9 || p[4] != p[0] || p[5] != '.') return code;
   const char *begin = p + 4;
+  if (end - p >= 10 && p[7] == '.' && ascii_is_digit(p[6]) && ascii_is_digit(p[8]) && p[9] == ' ') { /* nearly always */
+    *dsn = slice_of(begin, 5);
+    return code;
+  }
   unsigned dots = 0;
   for (p = begin; p < end && (ascii_is_digit(*p) || (*p == '.' && dots < 2 && p[-1] != '.')); p++) dots += *p == '.';
   if (dots == 2 && p[-1] != '.' && p - begin <= 9 && (p == end || !(ascii_is_digit(*p) || *p == '.')))
@@ -106,7 +110,8 @@ static size_t unquote(const char *p, const char *end, char *out) {
 }
 
 struct slice exim_decoded(struct line_walk *walk, struct slice text) {
-  if (!text.len || !memchr(text.ptr, '\\', text.len)) return text;
+  const char *end = text.ptr + text.len;
+  if (!text.len || scan_find(text.ptr, end, walk->limit, '\\') == end) return text;
   char *room = line_walk_room(walk, text.len);
   return slice_of(room, decode(text.ptr, text.ptr + text.len, room));
 }
@@ -158,7 +163,7 @@ void exim_read_message(struct line_walk *walk, struct slice text, struct line *d
   delivery->delivery.reply = text;
   if (is_connection_error(text)) delivery->delivery.stage = SLICE("CONNECT");
   for (size_t i = 0; i < sizeof openings / sizeof *openings; i++) {
-    if (!slice_starts_with(text, openings[i].text)) continue;
+    if (!exim_starts_with(text, openings[i].text)) continue;
     struct slice command = slice_skip(text, openings[i].text.len);
     /* LMTP answers the end of the data for each recipient; Exim calls that DATA. */
     bool is_lmtp_data = openings[i].text.ptr[0] == 'L' && slice_starts_with(command, SLICE("DATA: "));

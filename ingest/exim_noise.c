@@ -37,7 +37,7 @@ enum noise exim_noise(const struct exim_line *line) {
   struct slice text = slice_between(line->text, line->end);
   if (slice_starts_with(text, SLICE("H="))) return noise_of_host(line);
   for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
-    if (slice_starts_with(text, beginnings[i].beginning)) return beginnings[i].noise;
+    if (exim_starts_with(text, beginnings[i].beginning)) return beginnings[i].noise;
   /* Of a message: frozen, unfrozen, its spool file locked, ... */
   if (!slice_is_absent(line->id)) return NOISE_bookkeeping;
   return slice_find(text, SLICE(" authenticator failed for ")) < text.len ? NOISE_connection : NOISE_warning;

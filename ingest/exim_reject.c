@@ -67,7 +67,7 @@ static bool read_command(const struct exim_cursor *cursor, const char *p, struct
   const char *end = cursor->end;
   struct slice text = slice_between(p, end);
   for (size_t i = 0; i < sizeof stages / sizeof *stages && slice_is_absent(out->stage); i++)
-    if (slice_starts_with(text, stages[i].text)) out->stage = stages[i].stage;
+    if (exim_starts_with(text, stages[i].text)) out->stage = stages[i].stage;
   if (slice_is_absent(out->stage)) return false;
   const char *open = memchr(p, '<', text.len), *colon = exim_find_pair(p, end, cursor->limit, ':', ' ');
   bool is_rcpt = STARTS_WITH(p, end, "RCPT "), is_sender = STARTS_WITH(p, end, "MAIL ") || STARTS_WITH(p, end, "from <");
@@ -111,12 +111,14 @@ unsigned exim_read_other(const struct exim_line *line) {
   struct refusal refusal = {0};
   if (!read_refusal(line, &refusal)) return READ_NOISE + exim_noise(line);
   struct line *item = exim_add(line, LINE_REJECT);
-  item->reject.sender = refusal.sender;
-  item->reject.recipient = refusal.recipient;
-  item->reject.client_host = refusal.client_host;
-  item->reject.client_ip = refusal.client_ip;
-  item->reject.stage = refusal.stage;
-  item->reject.reply = exim_decoded(line->walk, refusal.reply);
+  item->reject = (__typeof__(item->reject)){
+      .sender = refusal.sender,
+      .recipient = refusal.recipient,
+      .client_host = refusal.client_host,
+      .client_ip = refusal.client_ip,
+      .stage = refusal.stage,
+      .reply = exim_decoded(line->walk, refusal.reply),
+  };
   item->reject.smtp_code = exim_read_codes(item->reject.reply, &item->reject.dsn);
   return READ_DELIVERY;
 }

@@ -23,15 +23,22 @@ static inline uint64_t line_key_mix_16(__m128i bytes, uint64_t low, uint64_t hig
   return line_key_mix((uint64_t)_mm_cvtsi128_si64(bytes) ^ low, (uint64_t)_mm_extract_epi64(bytes, 1) ^ high);
 }
 
+#define LINE_KEY_LOW_1 0x9e3779b97f4a7c15
+#define LINE_KEY_HIGH_1 0xc2b2ae3d27d4eb4f
 #define LINE_KEY_LOW_2 0x165667b19e3779f9
 #define LINE_KEY_HIGH_2 0xd6e8feb86659fd93
 
 /* Of `len` bytes, at most 32; 32 are read. Most have 16 at most, whose second half is the same constant for all. */
 static inline uint64_t line_key_digest_32(const char *p, size_t len) {
-  uint64_t digest = line_key_mix_16(line_key_load(p, (int)len), 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f ^ len);
+  uint64_t digest = line_key_mix_16(line_key_load(p, (int)len), LINE_KEY_LOW_1, LINE_KEY_HIGH_1 ^ len);
   if (__builtin_expect(len > 16, 0))
     return digest ^ line_key_mix_16(line_key_load(p + 16, (int)len - 16), LINE_KEY_LOW_2, LINE_KEY_HIGH_2);
   return digest ^ line_key_mix(LINE_KEY_LOW_2, LINE_KEY_HIGH_2);
+}
+
+/* Of nothing; a constant. */
+static inline uint64_t line_key_digest_empty(void) {
+  return line_key_mix(LINE_KEY_LOW_1, LINE_KEY_HIGH_1) ^ line_key_mix(LINE_KEY_LOW_2, LINE_KEY_HIGH_2);
 }
 
 /* Hosts and queue ids seldom have more than 32 bytes: those are read without a branch on their length, which would be mispredicted in

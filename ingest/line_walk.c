@@ -5,6 +5,8 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "ingest/cpu_level.h"
+#include "ingest/line_ends.h"
 
 void *line_walk_state_new(void) { return memory_zeroed(sizeof(struct line_walk_state)); }
 
@@ -49,7 +51,7 @@ static void forget_texts(struct parser *parser) {
   text_arena_clear(&((struct line_walk_state *)parser->state)->texts);
 }
 
-static unsigned read_any(struct line_walk *walk, const char *p, const char *end, line_reader *read_line) {
+static inline unsigned read_any(struct line_walk *walk, const char *p, const char *end, line_reader *read_line) {
   if (end > p && end[-1] == '\r') end--;
   if (p == end) return READ_NOISE + NOISE_empty;
   if ((size_t)(end - p) > walk->parser->line_bytes_max) return READ_UNPARSED + UNPARSED_TOO_LONG;
@@ -63,21 +65,34 @@ void line_walk_init(struct line_walk *walk, struct parser *parser, const struct 
                     batch->reference_time_us, parser->time_rules->now_us);
 }
 
+/* The line [p, line_end). */
+static inline void take_line(struct line_walk *walk, const char *p, const char *line_end, line_reader *read_line,
+                             uint64_t *results) {
+  walk->position = walk->batch->position + (uint64_t)(p - walk->batch->base);
+  unsigned result = read_any(walk, p, line_end, read_line);
+  results[result]++;
+  if (result >= READ_UNPARSED && result < READ_INFO)
+    parser_report_unparsed(walk->parser, walk->batch, p, line_end, (enum unparsed_reason)(result - READ_UNPARSED));
+  walk->number++;
+}
+
 void line_walk(struct parser *parser, const struct batch *batch, const char *lookback, const char *begin, const char *end,
                line_reader *read_line) {
   struct line_walk walk;
   uint64_t results[READ_COUNT] = {0};
+  uint16_t ends[LINE_ENDS_ROOM];
+  line_ends_finder *find = CPU_LEVEL_CHOOSE(line_ends_find);
   line_walk_init(&walk, parser, batch, lookback);
-  for (const char *p = begin, *line_end; p < end; p = line_end + 1) {
-    line_end = memchr(p, '\n', (size_t)(end - p));
-    if (!line_end) line_end = end;
-    walk.position = batch->position + (uint64_t)(p - batch->base);
-    unsigned result = read_any(&walk, p, line_end, read_line);
-    results[result]++;
-    if (result >= READ_UNPARSED && result < READ_INFO)
-      parser_report_unparsed(parser, batch, p, line_end, (enum unparsed_reason)(result - READ_UNPARSED));
-    walk.number++;
+  const char *p = begin;
+  for (const char *window = begin; window < end; window += LINE_ENDS_WINDOW_BYTES) {
+    size_t len = (size_t)(end - window) < LINE_ENDS_WINDOW_BYTES ? (size_t)(end - window) : LINE_ENDS_WINDOW_BYTES;
+    size_t count = find(window, len, walk.limit, ends);
+    for (size_t i = 0; i < count; i++) {
+      take_line(&walk, p, window + ends[i], read_line, results);
+      p = window + ends[i] + 1;
+    }
   }
+  if (p < end) take_line(&walk, p, end, read_line, results); /* a last one without its newline */
   parser->counts.lines += walk.number;
   parser->counts.bytes += (uint64_t)(end - begin);
   line_counts_add_results(&parser->counts, results);

@@ -30,6 +30,9 @@ struct line_walk {
   const char *lookback; /* first byte that may be looked at */
   const char *limit;    /* bytes up to it may be read, whatever line they belong to */
   struct stamp_reader stamps;
+  /* A format's own: the last stamp that it read in whole, and its time. Most lines have that of the line before. */
+  char last_stamp[20];
+  int64_t last_stamp_us;
   uint64_t position; /* of the line being read */
   uint32_t number;   /* of the line being read, in its chunk, from 0 */
   int64_t time_us;   /* for line_walk_add; read_line sets it */

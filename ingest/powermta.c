@@ -9,6 +9,7 @@
  * The columns are those of the header at the input's head (batch->head), else the default ones. Chunks are parsed by any worker in any
  * order, so a header elsewhere cannot count: one that says the same is noise, another one is unparsed. */
 #include "base/memory.h"
+#include "ingest/cpu_level.h"
 #include "ingest/formats.h"
 #include "ingest/powermta_internal.h"
 #include "ingest/recognise.h"
@@ -30,9 +31,13 @@ struct slice powermta_unquote(struct line_walk *walk, struct slice field) {
   if (slice_find_byte(inside, '"') == inside.len) return inside;
   char *text = line_walk_room(walk, inside.len);
   size_t len = 0;
-  for (size_t i = 0; i < inside.len; i++) {
-    text[len++] = inside.ptr[i];
-    if (inside.ptr[i] == '"' && i + 1 < inside.len && inside.ptr[i + 1] == '"') i++;
+  while (inside.len) {
+    size_t piece = slice_find_byte(inside, '"');
+    if (piece < inside.len) piece++; /* with the quote */
+    memcpy(text + len, inside.ptr, piece);
+    len += piece;
+    bool is_doubled = inside.ptr[piece - 1] == '"' && piece < inside.len && inside.ptr[piece] == '"';
+    inside = slice_skip(inside, piece + is_doubled);
   }
   return slice_of(text, len);
 }
@@ -72,12 +77,7 @@ static void parse(struct parser *parser, const struct batch *batch, const char *
   line_walk_init(&run.walk, parser, batch, lookback);
   for (unsigned shard = 0; shard < LIMIT_JOIN_SHARDS; shard++)
     run.list_of_shard[shard] = &parser->lists[shard % parser->worker_count];
-  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2"))
-    powermta_parse_lines_v4(&run, begin, end);
-  else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
-    powermta_parse_lines_v3(&run, begin, end);
-  else
-    powermta_parse_lines_v2(&run, begin, end);
+  CPU_LEVEL_CHOOSE(powermta_parse_lines)(&run, begin, end);
   parser->counts.bytes += (uint64_t)(end - begin);
   line_counts_add_results(&parser->counts, run.results);
 }

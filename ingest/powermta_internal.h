@@ -9,6 +9,7 @@
 #ifndef INGEST_POWERMTA_INTERNAL_H
 #define INGEST_POWERMTA_INTERNAL_H
 
+#include "ingest/cpu_level.h"
 #include "ingest/line_walk.h"
 
 /* PowerMTA has some sixty fields of its own, and one for each header= that is asked for. */
@@ -95,13 +96,6 @@ struct powermta_run {
 struct powermta_record {
   struct slice fields[COLUMN_COUNT];
 };
-
-#ifndef HOT_LEVEL
-#define HOT_LEVEL v2
-#endif
-#define HOT_JOIN_2(name, level) name##_##level
-#define HOT_JOIN(name, level) HOT_JOIN_2(name, level)
-#define HOT(name) HOT_JOIN(name, HOT_LEVEL)
 
 /* Reads the lines of a chunk; counts them in run->results and the parser's lines. */
 void powermta_parse_lines_v2(struct powermta_run *run, const char *begin, const char *end);

@@ -22,7 +22,7 @@ struct fields {
 
 static int64_t read_delay(struct slice text) {
   if (!text.len) return DELAY_ABSENT;
-  const char *p = text.ptr, *end = p + text.len, *plus = memchr(p, '+', text.len);
+  const char *p = text.ptr, *end = p + text.len, *plus = text.len == 8 ? NULL : memchr(p, '+', text.len);
   int64_t days = 0;
   if (plus) {
     if (plus == p || plus - p > 5) return DELAY_ABSENT;
@@ -47,12 +47,13 @@ static bool agrees(const char *stat, const char *end, char dsn_class) {
 }
 
 /* "550 text, stat=User unknown" at p into reply and stat. */
-static bool split_reply(const char *p, const char *end, struct fields *fields) {
+static bool split_reply(const char *p, const char *end, struct sendmail_commas *commas, struct fields *fields) {
   char dsn_class = fields->dsn.len ? fields->dsn.ptr[0] : 0;
   const char *chosen = NULL;
-  for (const char *at = p; (at = memmem(at, (size_t)(end - at), ", stat=", 7)); at += 7) {
-    chosen = at;
-    if (agrees(at + 7, end, dsn_class)) break;
+  for (const char *comma; (comma = sendmail_commas_next(commas));) {
+    if (!STARTS_WITH(comma, end, ", stat=")) continue;
+    chosen = comma;
+    if (agrees(comma + 7, end, dsn_class)) break;
   }
   if (!chosen) return false;
   fields->reply = slice_between(p, chosen);
@@ -63,7 +64,7 @@ static bool split_reply(const char *p, const char *end, struct fields *fields) {
 /* ctladdr=ADDRESS, which may be quoted and hold commas. */
 static const char *read_ctladdr(const char *p, const char *end, const char *limit, struct fields *fields,
                                 struct sendmail_commas *commas) {
-  p = sendmail_read_address(p + 8, end, &fields->ctladdr);
+  p = sendmail_read_path(p + 8, end, limit, &fields->ctladdr);
   if (!p) return NULL;
   sendmail_commas_start(commas, p, end, limit);
   return sendmail_commas_next(commas);
@@ -78,7 +79,7 @@ static bool read_fields(const char *p, const char *end, const char *limit, struc
       fields->stat = slice_between(p + 5, end);
       return true;
     }
-    if (*p == 'r' && STARTS_WITH(p, end, "reply=")) return split_reply(p + 6, end, fields);
+    if (*p == 'r' && STARTS_WITH(p, end, "reply=")) return split_reply(p + 6, end, &commas, fields);
     if (*p == 'c' && STARTS_WITH(p, end, "ctladdr="))
       comma = read_ctladdr(p, end, limit, fields, &commas);
     else
@@ -103,6 +104,7 @@ static bool read_fields(const char *p, const char *end, const char *limit, struc
 static const char *skip_own_codes(const char *p, const char *end) {
   static const struct slice beginnings[] = {SLICE("421 4.4.1 Connection reset"), SLICE("421 4.4.2 Connection timed out"),
                                             SLICE("451 4.4.1 reply: read error from"), SLICE("403 4.7.0 ")};
+  if (p == end || *p != '4') return NULL;
   for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
     if (slice_starts_with(slice_between(p, end), beginnings[i])) return p + 10;
   return NULL;
@@ -154,7 +156,7 @@ static struct slice alias_of(const struct fields *fields) {
 }
 
 /* What all recipients of an attempt have in common. */
-static void set_delivery(const struct fields *fields, struct line *line) {
+static void set_delivery(const struct fields *fields, const char *limit, struct line *line) {
   line->service = fields->mailer;
   line->delivery = (__typeof__(line->delivery)){
       .orig_recipient = alias_of(fields),
@@ -163,23 +165,23 @@ static void set_delivery(const struct fields *fields, struct line *line) {
       .delay_us = read_delay(fields->delay),
       .status = status_of(fields->stat),
   };
-  if (fields->relay.len) sendmail_read_peer(fields->relay, &line->delivery.relay_host, &line->delivery.relay_ip);
+  if (fields->relay.len) sendmail_read_peer(fields->relay, limit, &line->delivery.relay_host, &line->delivery.relay_ip);
   set_reply(fields, line);
 }
 
 /* The submission program's hand-over to the server on its own host, which logs the delivery itself. */
-static bool is_hand_over(const struct fields *fields) {
+static bool is_hand_over(const struct fields *fields, const char *limit) {
   struct slice host, ip;
   if (!slice_equal(fields->mailer, SLICE("relay")) || status_of(fields->stat) != STATUS_delivered) return false;
-  sendmail_read_peer(fields->relay, &host, &ip);
+  sendmail_read_peer(fields->relay, limit, &host, &ip);
   return slice_starts_with(ip, SLICE("127.")) || slice_equal(ip, SLICE("::1"));
 }
 
 /* Behind the list of recipients at p and its last comma; NULL when it is none. */
-static const char *skip_recipients(const char *p, const char *end) {
+static const char *skip_recipients(const char *p, const char *end, const char *limit) {
   for (unsigned count = 0; count < RECIPIENTS_MAX; count++) {
     struct slice recipient;
-    const char *comma = sendmail_read_address(p, end, &recipient);
+    const char *comma = sendmail_read_path(p, end, limit, &recipient);
     if (!comma || end - comma < 2 || *comma != ',' || !recipient.len) return NULL;
     p = comma + 1;
     if (*p == ' ') return p;
@@ -194,7 +196,7 @@ static enum line_kind kind_of(const char *recipient) { return *recipient == '<' 
 static void add_deliveries(struct sendmail_message *message, const char *p, const char *end, struct slice recipient,
                            const struct fields *fields) {
   struct line *line = sendmail_open(message, kind_of(p));
-  set_delivery(fields, line);
+  set_delivery(fields, message->walk->limit, line);
   line->delivery.recipient = recipient;
   p = recipient.ptr + recipient.len + (*p == '<') + 1;
   if (p == end) return;
@@ -203,7 +205,7 @@ static void add_deliveries(struct sendmail_message *message, const char *p, cons
     line = sendmail_open(message, kind_of(p));
     line->service = first.service;
     line->delivery = first.delivery;
-    p = sendmail_read_address(p, end, &line->delivery.recipient) + 1;
+    p = sendmail_read_path(p, end, message->walk->limit, &line->delivery.recipient) + 1;
   }
 }
 
@@ -230,11 +232,11 @@ static void add_rejects(struct sendmail_message *message, const char *p, const c
 unsigned sendmail_read_delivery(struct sendmail_message *message, const char *p, const char *end) {
   struct fields fields = {0};
   struct slice recipient;
-  const char *behind = sendmail_read_path(message->walk, p, end, &recipient);
+  const char *behind = sendmail_read_path(p, end, message->walk->limit, &recipient);
   if (!behind) return READ_UNPARSED + UNPARSED_BODY;
   if (recipient.len && STARTS_WITH(behind, end, ", "))
     behind++;
-  else if (!(behind = skip_recipients(p, end)))
+  else if (!(behind = skip_recipients(p, end, message->walk->limit)))
     return READ_UNPARSED + UNPARSED_BODY;
   const char *first = behind + 1;
   if (STARTS_WITH(first, end, "[more], ")) first += 8;
@@ -242,7 +244,7 @@ unsigned sendmail_read_delivery(struct sendmail_message *message, const char *p,
   if (is_no_attempt(fields.stat)) return READ_NOISE + NOISE_bookkeeping;
   if (slice_is_absent(fields.mailer)) {
     add_rejects(message, p, behind, &fields);
-  } else if (is_hand_over(&fields)) {
+  } else if (is_hand_over(&fields, message->walk->limit)) {
     sendmail_open(message, LINE_REMOVED)->service = SLICE_ABSENT;
     return READ_INFO;
   } else {

@@ -52,12 +52,12 @@ unsigned sendmail_read_sender(struct sendmail_message *message, const char *p, c
   struct line_facts facts = {.size_bytes = U64_ABSENT};
   struct slice relay = SLICE_ABSENT;
   uint64_t recipient_count = U64_ABSENT;
-  const char *comma = sendmail_read_path(message->walk, p, end, &facts.sender);
+  const char *comma = sendmail_read_path(p, end, message->walk->limit, &facts.sender);
   if (!comma || !STARTS_WITH(comma, end, ", ")) return READ_UNPARSED + UNPARSED_BODY;
   read_fields(comma + 2, end, message->walk->limit, &facts, &relay, &recipient_count);
   if (recipient_count == U64_ABSENT || facts.size_bytes == U64_ABSENT) return READ_UNPARSED + UNPARSED_BODY;
   if (!recipient_count) return READ_NOISE + NOISE_connection; /* each was refused, or the client went away */
-  if (relay.len) sendmail_read_peer(relay, &facts.client_host, &facts.client_ip);
+  if (relay.len) sendmail_read_peer(relay, message->walk->limit, &facts.client_host, &facts.client_ip);
   facts.recipient_count = recipient_count > UINT32_MAX ? UINT32_MAX : (uint32_t)recipient_count;
   struct line *line = sendmail_open(message, LINE_ARRIVED);
   line->service = SLICE_ABSENT;

@@ -46,7 +46,8 @@ unsigned sendmail_read_ruleset(struct sendmail_message *message, const char *p, 
   if (!reject || slice_is_absent(stage)) return READ_NOISE + NOISE_policy;
   struct line *line = add_reject(message, stage, reject + 9, end);
   const char *relay = memmem(comma, (size_t)(reject - comma), ", relay=", 8);
-  if (relay) sendmail_read_peer(slice_between(relay + 8, reject), &line->reject.client_host, &line->reject.client_ip);
+  if (relay)
+    sendmail_read_peer(slice_between(relay + 8, reject), message->walk->limit, &line->reject.client_host, &line->reject.client_ip);
   if (slice_equal(ruleset, SLICE("check_rcpt"))) line->reject.recipient = argument;
   if (slice_equal(ruleset, SLICE("check_mail"))) line->reject.sender = argument;
   return READ_DELIVERY;
