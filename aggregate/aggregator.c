@@ -14,6 +14,7 @@
 #include "aggregate/recipients_table.h"
 #include "aggregate/relays_table.h"
 #include "aggregate/replies_table.h"
+#include "aggregate/senders_table.h"
 #include "aggregate/traffic_table.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -44,6 +45,10 @@ struct stage_item {
   struct relays_key relay;
   uint64_t traffic_hash, relay_hash;
   uint32_t traffic_row;
+  bool has_sender; /* to count for the sender: outgoing, with a recipient */
+  struct senders_key sender;
+  uint64_t sender_hash, recipient_hash;
+  uint32_t sender_row;
 };
 
 struct aggregator {
@@ -51,6 +56,7 @@ struct aggregator {
   struct traffic_table traffic;
   struct relays_table relays;
   struct replies_table replies;
+  struct senders_table senders;
   struct recipients_table recipients;
   struct recipient_namer namer;
   struct stage_item stage[LIMIT_STAGE];
@@ -63,6 +69,7 @@ struct aggregator *aggregator_new(void) {
   traffic_table_init(&a->traffic);
   relays_table_init(&a->relays);
   replies_table_init(&a->replies);
+  senders_table_init(&a->senders);
   recipients_table_init(&a->recipients);
   return a;
 }
@@ -73,6 +80,7 @@ void aggregator_free(struct aggregator *a) {
   traffic_table_deinit(&a->traffic);
   relays_table_deinit(&a->relays);
   replies_table_deinit(&a->replies);
+  senders_table_deinit(&a->senders);
   recipients_table_deinit(&a->recipients);
   free(a);
 }
@@ -82,6 +90,7 @@ void aggregator_empty(struct aggregator *a) {
   traffic_table_empty(&a->traffic);
   relays_table_empty(&a->relays);
   replies_table_empty(&a->replies);
+  senders_table_empty(&a->senders);
   recipients_table_empty(&a->recipients);
 }
 
@@ -132,6 +141,18 @@ static uint32_t intern(struct aggregator *a, const struct stage_item *item, enum
   return interner_intern(&a->strings, string->text, string->hash);
 }
 
+static void make_sender_key(const struct aggregator *a, struct stage_item *item, const struct delivery *delivery,
+                            const struct verdict *verdict) {
+  item->sender = (struct senders_key){
+      .sender = item->traffic.sender,
+      .hour = (uint32_t)(seconds_of(delivery->time_us) / 3600),
+      .outcome = verdict->outcome,
+  };
+  item->sender_hash = senders_key_hash(&item->sender);
+  item->recipient_hash = recipient_hash(delivery->recipient);
+  senders_table_prefetch_slot(&a->senders, item->sender_hash);
+}
+
 static void make_keys(struct aggregator *a, struct stage_item *item, const struct delivery *delivery,
                       const struct verdict *verdict) {
   struct traffic_facet facet = {
@@ -150,6 +171,8 @@ static void make_keys(struct aggregator *a, struct stage_item *item, const struc
   };
   item->traffic_hash = traffic_key_hash(&item->traffic);
   traffic_table_prefetch_slot(&a->traffic, item->traffic_hash);
+  item->has_sender = delivery->direction == DIRECTION_out && delivery->recipient.len;
+  if (item->has_sender) make_sender_key(a, item, delivery, verdict);
   if (delivery->direction != DIRECTION_out) return;
   item->relay = (struct relays_key){
       .minute = minute,
@@ -217,6 +240,7 @@ static void count_item(struct aggregator *a, const struct stage_item *item, cons
   traffic_table_count(&a->traffic, item->traffic_row, bytes, delivery->delay_us);
   if (delivery->direction == DIRECTION_out) relays_table_count(&a->relays, &item->relay, item->relay_hash);
   if (has_reply_to_count(delivery, verdict)) count_reply(a, item, delivery, verdict);
+  if (item->has_sender) senders_table_count(&a->senders, item->sender_row, item->recipient_hash);
   count_recipient(a, delivery, verdict);
 }
 
@@ -228,11 +252,14 @@ void aggregator_add(struct aggregator *a, const struct delivery *deliveries, con
   for (size_t i = 0; i < count; i++) make_keys(a, &a->stage[i], &deliveries[i], &verdicts[i]);
   for (size_t i = 0; i < count; i++) {
     traffic_table_prefetch_row(&a->traffic, a->stage[i].traffic_hash);
+    if (a->stage[i].has_sender) senders_table_prefetch_row(&a->senders, a->stage[i].sender_hash);
     if (deliveries[i].direction == DIRECTION_out) relays_table_prefetch_row(&a->relays, a->stage[i].relay_hash);
   }
   for (size_t i = 0; i < count; i++) {
     struct stage_item *item = &a->stage[i];
     item->traffic_row = traffic_table_find(&a->traffic, &item->traffic, item->traffic_hash);
+    if (item->has_sender)
+      item->sender_row = senders_table_find(&a->senders, &item->sender, item->sender_hash, item->recipient_hash);
   }
   for (size_t i = 0; i < count; i++) count_item(a, &a->stage[i], &deliveries[i], &verdicts[i]);
 }
@@ -241,7 +268,8 @@ void aggregator_add(struct aggregator *a, const struct delivery *deliveries, con
 
 size_t aggregator_bytes(const struct aggregator *a) {
   return interner_used_bytes(&a->strings) + traffic_table_used_bytes(&a->traffic) + relays_table_used_bytes(&a->relays) +
-         replies_table_used_bytes(&a->replies) + recipients_table_used_bytes(&a->recipients);
+         replies_table_used_bytes(&a->replies) + senders_table_used_bytes(&a->senders) +
+         recipients_table_used_bytes(&a->recipients);
 }
 
 size_t aggregator_dataset_rows(const struct aggregator *a, enum dataset_id dataset) {
@@ -249,6 +277,7 @@ size_t aggregator_dataset_rows(const struct aggregator *a, enum dataset_id datas
     case DATASET_traffic: return a->traffic.rows.count;
     case DATASET_relays: return a->relays.rows.count;
     case DATASET_replies: return a->replies.rows.count;
+    case DATASET_senders: return a->senders.rows.count;
     case DATASET_recipients: return a->recipients.rows.count;
     case DATASET_COUNT: break;
   }
@@ -279,6 +308,7 @@ bool aggregator_each_row(const struct aggregator *a, enum dataset_id dataset, co
     case DATASET_traffic: return traffic_table_each(&a->traffic, order, each, context);
     case DATASET_relays: return relays_table_each(&a->relays, order, each, context);
     case DATASET_replies: return replies_table_each(&a->replies, order, each, context);
+    case DATASET_senders: return senders_table_each(&a->senders, order, each, context);
     case DATASET_recipients: return recipients_table_each(&a->recipients, order, each, context);
     case DATASET_COUNT: break;
   }

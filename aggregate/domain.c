@@ -98,6 +98,12 @@ struct slice domain_normalise(struct slice domain, char *scratch) {
   return seen.has_upper ? lower(domain, scratch) : domain;
 }
 
+bool domain_is_plain(struct slice text) {
+  if (!text.len || text.len > LIMIT_KEY_BYTES || text.ptr[text.len - 1] == '.') return false;
+  struct bytes_seen seen = look_at(text);
+  return !seen.has_upper && !seen.has_high;
+}
+
 /* The place behind the last '@' that stands outside of "quotes" (RFC 5321 4.1.2), 0 for none. */
 static size_t find_domain_outside_quotes(struct slice address) {
   size_t place = 0;

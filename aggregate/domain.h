@@ -20,6 +20,10 @@ size_t domain_place(struct slice address);
  * empty or absent). Normalising what is normalised changes nothing. */
 struct slice domain_of_address(struct slice address, char *scratch);
 
+/* Whether an address or a domain is as the other functions would leave it: no upper case letter, no byte from 0x80 on, no trailing dot, not
+ * too long. */
+bool domain_is_plain(struct slice text);
+
 /* Lower case, A-labels (IDNA2008, non-transitional), no trailing dots, at most LIMIT_KEY_BYTES. A name that IDNA refuses keeps its
  * bytes, cleaned to valid UTF-8. Only names with bytes from 0x80 on cost a conversion (about 3 us, and memory of libidn2
  * meanwhile). */

@@ -2,6 +2,7 @@
 #include "aggregate/recipient_name.h"
 
 #include "aggregate/domain.h"
+#include "base/hash.h"
 #include "base/json.h"
 
 #define NAME_HASH_BYTES 16
@@ -23,6 +24,11 @@ static struct slice spell(struct slice recipient, char *out) {
   out[len++] = '@';
   len += utf8_copy_clean(domain, out + len, RECIPIENT_NAME_BYTES - len);
   return slice_of(out, len);
+}
+
+uint64_t recipient_hash(struct slice recipient) {
+  char out[RECIPIENT_NAME_BYTES];
+  return hash_slice(domain_is_plain(recipient) ? recipient : spell(recipient, out));
 }
 
 struct slice recipient_name(struct recipient_namer *namer, struct slice recipient, char *out) {

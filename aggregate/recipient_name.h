@@ -23,6 +23,9 @@ struct recipient_namer {
 
 void recipient_namer_init(struct recipient_namer *namer, const struct recipient_options *options);
 
+/* A hash of the one spelling of `recipient`, without key: for telling recipients apart (schemas/hyperloglog.h), not for naming them. */
+uint64_t recipient_hash(struct slice recipient);
+
 /* The name of `recipient`, which is not empty, in `out` (RECIPIENT_NAME_BYTES): valid UTF-8 of at most that many bytes. */
 struct slice recipient_name(struct recipient_namer *namer, struct slice recipient, char *out);
 

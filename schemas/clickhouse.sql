@@ -170,6 +170,49 @@ GROUP BY provider, cause, rule, template, hour;
 -- INSERT INTO bouncemill.replies_load SELECT * FROM
 --     file('segments/replies-*.mp.zst', 'MsgPack', 'provider LowCardinality(String), cause LowCardinality(String), rule LowCardinality(String), template String, hour UInt32, count UInt64, first_time UInt64, last_time UInt64, example String', 'zstd');
 
+-- senders (senders/1): How many different recipients the mail of each sender domain went to, by hour.
+
+CREATE TABLE IF NOT EXISTS bouncemill.senders_load
+(
+    sender_domain    String,
+    outcome          LowCardinality(String),
+    hour             UInt32,
+    count            UInt64,
+    recipients       Array(UInt8)
+)
+ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS bouncemill.senders_stored
+(
+    sender_domain    String COMMENT 'of the envelope sender: lower case, A-label form, no trailing dot; empty for the null sender',
+    outcome          LowCardinality(String) COMMENT 'delivered, deferred, hard, soft, silent',
+    hour             UInt32 COMMENT 'hours since 1970-01-01 UTC of the event',
+    count            SimpleAggregateFunction(sum, UInt64) COMMENT 'deliveries',
+    recipients       AggregateFunction(maxForEach, Array(UInt8)) COMMENT 'their different recipients; as JSON and CSV an estimate (standard error 6.5 %), of the sketch of schemas/hyperloglog.h'
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY toYYYYMM(toDateTime(hour * 3600, 'UTC'))
+ORDER BY (sender_domain, outcome, hour);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS bouncemill.senders_merging TO bouncemill.senders_stored AS
+SELECT
+    sender_domain, outcome, hour,
+    sum(senders_load.count) AS count,
+    maxForEachState(senders_load.recipients) AS recipients
+FROM bouncemill.senders_load AS senders_load
+GROUP BY sender_domain, outcome, hour;
+
+CREATE VIEW IF NOT EXISTS bouncemill.senders AS
+SELECT
+    sender_domain, outcome, hour,
+    sum(senders_stored.count) AS count,
+    maxForEachMerge(senders_stored.recipients) AS recipients
+FROM bouncemill.senders_stored AS senders_stored
+GROUP BY sender_domain, outcome, hour;
+
+-- INSERT INTO bouncemill.senders_load SELECT * FROM
+--     file('segments/senders-*.mp.zst', 'MsgPack', 'sender_domain String, outcome LowCardinality(String), hour UInt32, count UInt64, recipients Array(UInt8)', 'zstd');
+
 -- recipients (recipients/1): What became of each recipient, by day; only when it is asked for.
 
 CREATE TABLE IF NOT EXISTS bouncemill.recipients_load

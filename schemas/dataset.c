@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 
 #include "base/csv.h"
 #include "base/json.h"
@@ -13,6 +14,9 @@ static inline size_t bound_u64(const uint64_t *value) { return (void)value, MSGP
 static inline size_t bound_str(const struct slice *value) { return MSGPACK_HEADER_BYTES_MAX + value->len; }
 static inline size_t bound_hist(const struct histogram *value) {
   return (void)value, MSGPACK_HEADER_BYTES_MAX + HISTOGRAM_BUCKETS * MSGPACK_U64_BYTES_MAX;
+}
+static inline size_t bound_hll(const struct hyperloglog *value) {
+  return MSGPACK_HEADER_BYTES_MAX + sizeof value->rank; /* ranks are below 128: a byte each */
 }
 static inline uint8_t *encode_u32(uint8_t *p, const uint32_t *value) { return msgpack_put_u64(p, *value); }
 static inline uint8_t *encode_u64(uint8_t *p, const uint64_t *value) { return msgpack_put_u64(p, *value); }
@@ -32,6 +36,14 @@ static inline uint8_t *encode_hist(uint8_t *p, const struct histogram *value) {
   return p;
 }
 
+static inline uint8_t *encode_hll(uint8_t *p, const struct hyperloglog *value) {
+  uint32_t used = HYPERLOGLOG_REGISTERS;
+  while (used && !value->rank[used - 1]) used--;
+  p = msgpack_put_array(p, used);
+  memcpy(p, value->rank, used);
+  return p + used;
+}
+
 static inline bool decode_u64(struct msgpack_reader *from, uint64_t *value) { return msgpack_read_u64(from, value); }
 static inline bool decode_u32(struct msgpack_reader *from, uint32_t *value) {
   uint64_t wide;
@@ -49,6 +61,18 @@ static inline bool decode_hist(struct msgpack_reader *from, struct histogram *va
   return true;
 }
 
+static inline bool decode_hll(struct msgpack_reader *from, struct hyperloglog *value) {
+  uint32_t used;
+  uint64_t rank;
+  if (!msgpack_read_array(from, &used) || used > HYPERLOGLOG_REGISTERS) return false;
+  for (uint32_t i = 0; i < used; i++) {
+    if (!msgpack_read_u64(from, &rank) || rank > HYPERLOGLOG_RANK_MAX) return false;
+    value->rank[i] = (uint8_t)rank;
+  }
+  memset(value->rank + used, 0, HYPERLOGLOG_REGISTERS - used);
+  return true;
+}
+
 static inline int compare_u32(const uint32_t *a, const uint32_t *b) { return (*a > *b) - (*a < *b); }
 static inline int compare_str(const struct slice *a, const struct slice *b) { return slice_compare(*a, *b); }
 
@@ -62,6 +86,8 @@ static inline void merge_sum_hist(struct histogram *into, const struct histogram
   for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) into->count[i] += value->count[i];
 }
 
+static inline void merge_max_hll(struct hyperloglog *into, const struct hyperloglog *value) { hyperloglog_merge(into, value); }
+
 static inline void json_u32(struct buf *out, const uint32_t *value) { buf_printf(out, "%" PRIu32, *value); }
 static inline void json_u64(struct buf *out, const uint64_t *value) { buf_printf(out, "%" PRIu64, *value); }
 static inline void json_str(struct buf *out, const struct slice *value) { json_write_string(out, *value); }
@@ -72,9 +98,15 @@ static inline void json_hist(struct buf *out, const struct histogram *value) {
   buf_append_byte(out, ']');
 }
 
+/* What the sketch says, not the sketch. */
+static inline void json_hll(struct buf *out, const struct hyperloglog *value) {
+  buf_printf(out, "%.0f", round(hyperloglog_estimate(value)));
+}
+
 static void csv_str(struct buf *out, const struct slice *value) { csv_append_field(out, *value); }
 #define csv_u32 json_u32
 #define csv_u64 json_u64
+#define csv_hll json_hll
 /* One field, the JSON array quoted. */
 static void csv_hist(struct buf *out, const struct histogram *value) {
   buf_append_byte(out, '"');
@@ -92,6 +124,10 @@ static void csv_hist(struct buf *out, const struct histogram *value) {
 
 #define ROW replies
 #define ROW_DEF "schemas/replies.def"
+#include "schemas/row_functions.h"
+
+#define ROW senders
+#define ROW_DEF "schemas/senders.def"
 #include "schemas/row_functions.h"
 
 #define ROW recipients
@@ -119,7 +155,7 @@ const struct dataset DATASETS[DATASET_COUNT] = {
 };
 
 const char *column_type_name(enum column_type type) {
-  static const char *const names[] = {"u32", "u64", "str", "hist"};
+  static const char *const names[] = {"u32", "u64", "str", "hist", "hll"};
   return names[type];
 }
 

@@ -14,9 +14,10 @@
 
 #include "base/msgpack.h"
 #include "schemas/histogram.h"
+#include "schemas/hyperloglog.h"
 #include "schemas/words.h"
 
-enum column_type { COLUMN_u32, COLUMN_u64, COLUMN_str, COLUMN_hist };
+enum column_type { COLUMN_u32, COLUMN_u64, COLUMN_str, COLUMN_hist, COLUMN_hll };
 
 /* key: rows with equal keys are one row. sum, min, max, least (the smaller string): how their values become one. */
 enum column_kind { COLUMN_key, COLUMN_sum, COLUMN_min, COLUMN_max, COLUMN_least };
@@ -44,6 +45,7 @@ enum dataset_id {
 #define COLUMN_TYPE_u64 uint64_t
 #define COLUMN_TYPE_str struct slice
 #define COLUMN_TYPE_hist struct histogram
+#define COLUMN_TYPE_hll struct hyperloglog
 #define COLUMN(name, type, kind, what) COLUMN_TYPE_##type name;
 
 /* Strings of a row are views; who filled the row says until when they are good. */
@@ -55,6 +57,9 @@ struct relays_row {
 };
 struct replies_row {
 #include "schemas/replies.def"
+};
+struct senders_row {
+#include "schemas/senders.def"
 };
 struct recipients_row {
 #include "schemas/recipients.def"

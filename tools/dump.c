@@ -10,7 +10,7 @@
 
 static const char HELP[] =
     "usage: bouncemill dump DATASET [OPTION]...\n\n"
-    "The rows of DATASET (traffic, relays, replies, recipients), one for each key, sorted by key. Columns\n"
+    "The rows of DATASET (traffic, relays, replies, senders, recipients), one for each key, sorted by key. Columns\n"
     "are those of docs/schemas.md.\n\n" STORE_HELP
     "      --format F       ndjson (default) or csv (with a header line)\n" PERIOD_HELP
     "  -h, --help           this text\n\n"

@@ -7,7 +7,7 @@
 
 static const char HELP[] =
     "usage: bouncemill files DATASET [OPTION]...\n\n"
-    "Paths of the live segments of DATASET (traffic, relays, replies, recipients), one a line, oldest\n"
+    "Paths of the live segments of DATASET (traffic, relays, replies, senders, recipients), one a line, oldest\n"
     "first. Each is rows of MessagePack in zstd: docs/format.md.\n\n" STORE_HELP
     "  -h, --help           this text\n\n"
     "Exit codes: 0 ok, 2 usage, 3 the store cannot be read.\n";

@@ -4,6 +4,7 @@
 
 #include "aggregate/aggregate.h"
 #include "classify/classify.h"
+#include "tools/report_reach.h"
 #include "tools/tally.h"
 
 /* What entries are listed by; each is a column of traffic. */
@@ -25,6 +26,7 @@ struct report {
   struct tally lists[REPORT_LIST_COUNT]; /* worst first */
   struct tally samples;                  /* key: see report_sample_of; counters.bounced: count; note: an example reply */
   struct tally last_causes;              /* of what expired: the cause of its last attempt; counters.expired */
+  struct report_reaches reaches;         /* different recipients of sender domains */
   uint64_t unknown_rows;                 /* of a newer version, left out */
   size_t damaged_segments;
 };

@@ -49,6 +49,11 @@ static void write_counters(struct buf *out, const struct counters *c) {
   write_rates(out, c);
 }
 
+static void write_reach(struct buf *out, struct report_reach reach) {
+  write_count(out, "recipients", reach.recipients);
+  write_count(out, "hard_recipients", reach.hard_recipients);
+}
+
 static void write_samples(const struct report *report, struct slice cause, struct buf *out) {
   const struct tally_entry *samples[SAMPLES_MAX];
   size_t count = report_samples(report, cause, samples, SAMPLES_MAX);
@@ -87,6 +92,7 @@ static void write_list(const struct report *report, enum report_list list, size_
     buf_append(out, i ? ",\n{\"key\":" : "\n{\"key\":", i ? 9 : 8);
     json_write_string(out, tally->entries[i].key);
     write_counters(out, &tally->entries[i].counters);
+    if (list == REPORT_BY_sender_domain) write_reach(out, report_reach_of(&report->reaches, tally->entries[i].key));
     if (list == REPORT_BY_cause) write_samples(report, tally->entries[i].key, out);
     if (list == REPORT_BY_cause && slice_equal(tally->entries[i].key, SLICE("expired"))) write_last_causes(report, out);
     buf_append_byte(out, '}');
@@ -110,6 +116,7 @@ void report_write_json(const struct report *report, const struct report_view *vi
   buf_printf(out, ",\n\"totals\":{\"damaged_segments\":%zu", report->damaged_segments);
   write_count(out, "unknown_rows", report->unknown_rows);
   write_counters(out, &report->totals);
+  write_reach(out, report->reaches.total);
   buf_append_byte(out, '}');
   for (unsigned i = 0; i < REPORT_LIST_COUNT; i++)
     if (view->has_list[i]) write_list(report, (enum report_list)i, view->top, out);

@@ -98,6 +98,7 @@ bool report_build(struct report *report, struct store *store, int64_t since_us, 
   damaged = 0;
   is_done = is_done && query_rows_unmerged(store, &query, add_reply, report, &damaged, err);
   report->damaged_segments += damaged;
+  is_done = is_done && report_reaches_build(&report->reaches, store, since_us, until_us, &report->damaged_segments, err);
   for (unsigned i = 0; i < REPORT_LIST_COUNT; i++) tally_sort_worst_first(&report->lists[i]);
   tally_sort_worst_first(&report->samples);
   tally_sort_worst_first(&report->last_causes);
@@ -108,4 +109,5 @@ void report_deinit(struct report *report) {
   for (unsigned i = 0; i < REPORT_LIST_COUNT; i++) tally_deinit(&report->lists[i]);
   tally_deinit(&report->samples);
   tally_deinit(&report->last_causes);
+  report_reaches_deinit(&report->reaches);
 }

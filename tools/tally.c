@@ -105,6 +105,11 @@ static void grow(struct tally *tally) {
   for (size_t i = 0; i < tally->count; i++) tally->slots[find_slot(tally, tally->entries[i].key)] = (uint32_t)i + 1;
 }
 
+struct tally_entry *tally_find(const struct tally *tally, struct slice key) {
+  uint32_t number = tally->slot_count ? tally->slots[find_slot(tally, key)] : 0;
+  return number ? &tally->entries[number - 1] : NULL;
+}
+
 struct tally_entry *tally_get(struct tally *tally, struct slice key) {
   if (tally->count * 2 >= tally->slot_count) grow(tally);
   size_t slot = find_slot(tally, key);

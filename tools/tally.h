@@ -58,6 +58,8 @@ void tally_init(struct tally *tally);
 void tally_deinit(struct tally *tally);
 /* The entry of `key`, its counters zero when it is new; good until the next tally_get. The key is copied. */
 struct tally_entry *tally_get(struct tally *tally, struct slice key);
+/* The entry of `key` if there is one, else NULL. */
+struct tally_entry *tally_find(const struct tally *tally, struct slice key);
 /* Keeps a copy of `text` when it is the least in byte order so far. */
 void tally_note_least(struct tally *tally, struct tally_entry *entry, struct slice text);
 /* Worst first: most failures, then most attempts, then by key. Ends the use of tally_get. */

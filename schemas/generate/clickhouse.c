@@ -19,6 +19,7 @@ static const char *plain_type(const struct column *column) {
     case COLUMN_u32: return "UInt32";
     case COLUMN_u64: return "UInt64";
     case COLUMN_hist: return "Array(UInt64)";
+    case COLUMN_hll: return "Array(UInt8)";
     case COLUMN_str: break;
   }
   return is_word(column->name) ? "LowCardinality(String)" : "String";
@@ -28,7 +29,7 @@ static const char *plain_type(const struct column *column) {
 static const char *function(const struct column *column) {
   switch (column->kind) {
     case COLUMN_sum: return column->type == COLUMN_hist ? "sumForEach" : "sum";
-    case COLUMN_max: return "max";
+    case COLUMN_max: return column->type == COLUMN_hll ? "maxForEach" : "max";
     case COLUMN_min:
     case COLUMN_least:
     case COLUMN_key: break;
@@ -36,11 +37,13 @@ static const char *function(const struct column *column) {
   return "min";
 }
 
+static bool is_array(const struct column *column) { return column->type == COLUMN_hist || column->type == COLUMN_hll; }
+
 static void write_stored_type(const struct column *column, struct buf *out) {
   if (column->kind == COLUMN_key)
     buf_printf(out, "%s", plain_type(column));
-  else if (column->type == COLUMN_hist) /* sumForEach is not among the simple ones */
-    buf_printf(out, "AggregateFunction(sumForEach, Array(UInt64))");
+  else if (is_array(column)) /* sumForEach and maxForEach are not among the simple ones */
+    buf_printf(out, "AggregateFunction(%s, %s)", function(column), plain_type(column));
   else
     buf_printf(out, "SimpleAggregateFunction(%s, %s)", function(column), plain_type(column));
 }
@@ -76,15 +79,15 @@ static void write_key_list(const struct dataset *dataset, struct buf *out) {
   for (size_t i = 0; i < dataset->key_count; i++) buf_printf(out, "%s%s", i ? ", " : "", dataset->columns[i].name);
 }
 
-/* The keys, and each value under its function with `histogram_suffix` behind that of a histogram. */
-static void write_grouping(const struct dataset *dataset, const char *histogram_suffix, const char *from, struct buf *out) {
+/* The keys, and each value under its function with `array_suffix` behind that of an array. */
+static void write_grouping(const struct dataset *dataset, const char *array_suffix, const char *from, struct buf *out) {
   buf_printf(out, "SELECT\n    ");
   write_key_list(dataset, out);
   for (size_t i = dataset->key_count; i < dataset->column_count; i++) {
     const struct column *column = &dataset->columns[i];
     /* The column is named with its table: the value has the column's name, which ClickHouse would put inside itself. */
-    buf_printf(out, ",\n    %s%s(%s.%s) AS %s", function(column), column->type == COLUMN_hist ? histogram_suffix : "", from,
-               column->name, column->name);
+    buf_printf(out, ",\n    %s%s(%s.%s) AS %s", function(column), is_array(column) ? array_suffix : "", from, column->name,
+               column->name);
   }
   buf_printf(out, "\nFROM bouncemill.%s AS %s\nGROUP BY ", from, from);
   write_key_list(dataset, out);

@@ -16,7 +16,7 @@ import postfix_instance
 from kafka_cluster import KafkaCluster
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DATASETS = ["traffic", "relays", "replies"]
+DATASETS = ["traffic", "relays", "replies", "senders"]
 
 
 @dataclasses.dataclass

@@ -3,6 +3,7 @@
 import collections
 import io
 import json
+import math
 import pathlib
 import re
 import shutil
@@ -13,7 +14,7 @@ import pytest
 import zstandard
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CLICKHOUSE_TYPES = {"u32": "UInt32", "u64": "UInt64", "str": "LowCardinality(String)", "hist": "Array(UInt64)"}
+CLICKHOUSE_TYPES = {"u32": "UInt32", "u64": "UInt64", "str": "LowCardinality(String)", "hist": "Array(UInt64)", "hll": "Array(UInt8)"}
 COUNTS = ("delivered", "deferred", "bounced", "expired", "rejected")
 
 
@@ -58,7 +59,10 @@ def merged(rows: list[dict], dataset: str) -> list[dict]:
             found[key] = dict(row)
             continue
         for name, type, kind in columns:
-            if type == "hist":
+            if type == "hll":
+                longer, shorter = sorted((into[name], row[name]), key=len, reverse=True)
+                into[name] = [max(a, b) for a, b in zip(longer, shorter + [0] * (len(longer) - len(shorter)), strict=True)]
+            elif type == "hist":
                 length = max(len(into[name]), len(row[name]))
                 padded = [values + [0] * (length - len(values)) for values in (into[name], row[name])]
                 into[name] = [a + b for a, b in zip(*padded, strict=True)]
@@ -71,6 +75,43 @@ def merged(rows: list[dict], dataset: str) -> list[dict]:
             elif kind == "least":
                 into[name] = min(into[name], row[name], key=str.encode)
     return [found[key] for key in sorted(found)]
+
+
+def estimate(ranks: list[int]) -> float:
+    """Of a HyperLogLog with 256 registers: the estimator of 2007 with linear counting below 2.5 registers' worth."""
+    zeros = 256 - len(ranks) + ranks.count(0)
+    raw = 0.7213 / (1 + 1.079 / 256) * 256 * 256 / (sum(2.0**-rank for rank in ranks) + 256 - len(ranks))
+    return 256 * math.log(256 / zeros) if raw <= 2.5 * 256 and zeros else raw
+
+
+def test_sketches_estimate_what_parse_counts(bouncemill, store, generate):
+    """The dump's estimates against those of another estimator, and the report's against the recipients themselves."""
+    for row, line in zip(merged(all_rows(bouncemill, "senders", store), "senders"), bouncemill.dump("senders", store), strict=True):
+        dumped = json.loads(line)
+        assert dumped["recipients"] == pytest.approx(estimate(row.pop("recipients")), rel=0.12, abs=1)
+        assert row == {name: value for name, value in dumped.items() if name != "recipients"}
+    recipients = collections.defaultdict(set)
+    for line in bouncemill.lines("parse", generate(40_000_000, 13)):
+        delivery = json.loads(line)
+        if delivery["direction"] == "out":
+            recipients[(delivery["sender"] or "").rpartition("@")[2].lower()].add(delivery["recipient"].lower())
+    report = bouncemill.report(store)
+    assert report["totals"]["recipients"] == pytest.approx(len(set().union(*recipients.values())), rel=4 * 0.065)
+    entries = {entry["key"]: entry for entry in report["sender_domain"]}
+    errors = [entries[domain]["recipients"] / len(addresses) - 1 for domain, addresses in recipients.items() if len(addresses) > 100]
+    assert len(errors) > 20 and math.sqrt(sum(error**2 for error in errors) / len(errors)) < 0.065 * 1.5
+    assert all(entry["hard_recipients"] <= entry["recipients"] + 2 for entry in entries.values())
+    assert any(entry["hard_recipients"] for entry in entries.values())
+
+
+def test_clickhouse_merges_the_sketches(bouncemill, store):
+    sql = "SELECT outcome, arrayMap(x -> toUInt32(x), maxForEach(recipients)) AS ranks FROM {segments} GROUP BY outcome ORDER BY outcome"
+    want = collections.defaultdict(list)
+    for row in all_rows(bouncemill, "senders", store):
+        longer, shorter = sorted((want[row["outcome"]], row["recipients"]), key=len, reverse=True)
+        want[row["outcome"]] = [max(a, b) for a, b in zip(longer, shorter + [0] * (len(longer) - len(shorter)), strict=True)]
+    got = {row["outcome"]: row["ranks"] for row in from_clickhouse(bouncemill, store, "senders", sql)}
+    assert got == want
 
 
 @pytest.mark.parametrize("dataset", ["traffic", "relays", "replies"])

@@ -266,8 +266,21 @@ static bool make_recipients_row(const struct delivery *d, const struct verdict *
   return d->direction == DIRECTION_out && d->recipient.len;
 }
 
+static bool make_senders_row(const struct delivery *d, const struct verdict *v, struct senders_row *row) {
+  *row = (struct senders_row){.sender_domain = domain(d->sender),
+                              .outcome = outcome_name(v->outcome),
+                              .hour = (uint32_t)(d->time_us / US_PER_SECOND / 3600),
+                              .count = 1};
+  struct recipients_row recipient;
+  if (!make_recipients_row(d, v, &recipient)) return false;
+  uint64_t hash = hash_slice(recipient.recipient);
+  row->recipients.rank[hyperloglog_register(hash)] = (uint8_t)hyperloglog_rank(hash);
+  return true;
+}
+
 static bool make_row(enum dataset_id id, const struct delivery *d, const struct verdict *v, union any_row *row) {
   if (id == DATASET_traffic) return make_traffic_row(d, v, &row->traffic);
+  if (id == DATASET_senders) return make_senders_row(d, v, &row->senders);
   if (id == DATASET_recipients) return make_recipients_row(d, v, &row->recipients);
   return id == DATASET_relays ? make_relays_row(d, v, &row->relays) : make_replies_row(d, v, &row->replies);
 }
