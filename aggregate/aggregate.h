@@ -73,8 +73,9 @@ struct commit {
   const struct open_message *open_messages;
   size_t open_message_count;
 };
-/* Renames, fsyncs the directory, then ONE transaction. After true a kill loses nothing of it. After false nothing of it is there;
- * only when COMMIT itself failed the next start decides, and the files stay until then. Either way the pending are empty. */
+/* Renames, fsyncs the directory, then ONE transaction. After true a kill loses nothing of it, and the pending are empty. After false
+ * nothing of it is there, and the same commit may be tried again (worth while when the error is ERROR_STORAGE or ERROR_RETRY) or given
+ * up by freeing the pending. Only when COMMIT itself failed the next start decides, and the files stay until then. */
 bool store_commit(struct store *store, struct commit *commit, struct error *err);
 
 /* ---- reading ---------------------------------------------------------------------------------------------------------------- */

@@ -11,6 +11,8 @@
 
 /* How long to wait for somebody else's lock (a backup, a person with the sqlite3 shell) before giving up. */
 enum { BUSY_TIMEOUT_MS = 10000 };
+/* A writer that is at work comes again by itself, and must see signals meanwhile. */
+enum { BUSY_TIMEOUT_WRITER_MS = 1000 };
 
 struct catalog {
   sqlite3 *db;
@@ -33,10 +35,11 @@ static bool catalog_error(const struct catalog *c, struct error *err, const char
           c->path, doing, text);
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return error_set(err, ERROR_RETRY, "%s: %s: another program has locked it (%s)", c->path, doing, text);
-    case SQLITE_FULL: return error_set(err, ERROR_INPUT, "%s: %s: the disk is full", c->path, doing);
+    case SQLITE_FULL: return error_set(err, ERROR_STORAGE, "%s: %s: the disk is full", c->path, doing);
+    case SQLITE_IOERR: return error_set(err, ERROR_STORAGE, "%s: %s: %s", c->path, doing, text);
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
-      return error_set(err, ERROR_INPUT,
+      return error_set(err, ERROR_STORAGE,
                        "%s: %s: %s; reading needs the files catalog.sqlite-wal and -shm beside it, or the right to make them",
                        c->path, doing, text);
     default: return error_set(err, ERROR_INPUT, "%s: %s: %s", c->path, doing, text);
@@ -130,10 +133,12 @@ static bool prepare_writer(struct catalog *c, struct error *err) {
    * stays in the cache and is copied from the journal to the database with the next ones, not at once. */
   int keep_wal = 1;
   sqlite3_file_control(c->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep_wal);
-  return execute(c,
-                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 4194304;"
-                 "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -8192",
-                 "cannot be set up", err);
+  bool ok = execute(c,
+                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 4194304;"
+                    "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -8192",
+                    "cannot be set up", err);
+  sqlite3_busy_timeout(c->db, BUSY_TIMEOUT_WRITER_MS);
+  return ok;
 }
 
 struct catalog *catalog_open(const char *path, enum store_mode mode, bool *is_empty, struct error *err) {

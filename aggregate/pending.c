@@ -7,10 +7,16 @@
 
 #include "base/buf.h"
 
+struct pending_segment {
+  struct segment_record record;
+  bool has_final_name;
+};
+
 struct pending_segments {
-  struct segment_record *segments;
+  struct pending_segment *segments;
   size_t count, cap;
   char *dir; /* of all files; NULL while there are none */
+  bool is_durable, keeps_files;
 };
 
 struct pending_segments *pending_segments_new(void) {
@@ -34,19 +40,19 @@ void pending_segments_add(struct pending_segments *pending, const char *segments
     pending->cap = pending->cap ? pending->cap * 2 : DATASET_COUNT;
     pending->segments = memory_resize(pending->segments, pending->cap * sizeof *pending->segments);
   }
-  pending->segments[pending->count++] = *segment;
+  pending->segments[pending->count++] = (struct pending_segment){.record = *segment};
 }
 
 size_t pending_segments_count(const struct pending_segments *pending) { return pending->count; }
 
 const struct segment_record *pending_segments_at(const struct pending_segments *pending, size_t index) {
-  return &pending->segments[index];
+  return &pending->segments[index].record;
 }
 
 /* segments_dir/NAME and `suffix`, NUL-terminated, in `path`. */
 static const char *file_path(const struct pending_segments *pending, size_t index, const char *suffix, struct buf *path) {
   buf_clear(path);
-  buf_printf(path, "%s/%s%s", pending->dir, pending->segments[index].name, suffix);
+  buf_printf(path, "%s/%s%s", pending->dir, pending->segments[index].record.name, suffix);
   buf_append_byte(path, '\0');
   return path->ptr;
 }
@@ -55,23 +61,41 @@ bool pending_segments_rename(struct pending_segments *pending, struct error *err
   struct buf from = {0}, to = {0};
   bool ok = true;
   for (size_t i = 0; i < pending->count && ok; i++) {
+    struct pending_segment *segment = &pending->segments[i];
+    if (segment->has_final_name) continue;
     const char *temporary = file_path(pending, i, PENDING_SUFFIX, &from);
-    if (rename(temporary, file_path(pending, i, "", &to)) != 0)
-      ok = error_set_errno(err, ERROR_INPUT, errno, "cannot rename %s", temporary);
+    segment->has_final_name = rename(temporary, file_path(pending, i, "", &to)) == 0;
+    if (!segment->has_final_name) ok = error_set_errno(err, ERROR_STORAGE, errno, "cannot rename %s", temporary);
   }
   buf_deinit(&from);
   buf_deinit(&to);
   return ok;
 }
 
+void pending_segments_rename_back(struct pending_segments *pending) {
+  struct buf from = {0}, to = {0};
+  for (size_t i = 0; i < pending->count; i++) {
+    struct pending_segment *segment = &pending->segments[i];
+    if (!segment->has_final_name) continue;
+    segment->has_final_name = rename(file_path(pending, i, "", &from), file_path(pending, i, PENDING_SUFFIX, &to)) != 0;
+  }
+  buf_deinit(&from);
+  buf_deinit(&to);
+}
+
+bool pending_segments_are_durable(const struct pending_segments *pending) { return pending->is_durable; }
+void pending_segments_set_durable(struct pending_segments *pending) { pending->is_durable = true; }
+void pending_segments_keep_files(struct pending_segments *pending) { pending->keeps_files = true; }
+
 void pending_segments_discard(struct pending_segments *pending) {
   struct buf path = {0};
-  for (size_t i = 0; i < pending->count; i++) {
-    unlink(file_path(pending, i, PENDING_SUFFIX, &path));
-    unlink(file_path(pending, i, "", &path));
-  }
+  for (size_t i = 0; i < pending->count && !pending->keeps_files; i++)
+    unlink(file_path(pending, i, pending->segments[i].has_final_name ? "" : PENDING_SUFFIX, &path));
   buf_deinit(&path);
   pending_segments_forget(pending);
 }
 
-void pending_segments_forget(struct pending_segments *pending) { pending->count = 0; }
+void pending_segments_forget(struct pending_segments *pending) {
+  pending->count = 0;
+  pending->is_durable = pending->keeps_files = false;
+}

@@ -105,7 +105,7 @@ struct segment_writer *segment_writer_new(struct store *store, const struct data
   } else {
     /* O_EXCL: a name is given out once; whoever has it already is no friend. */
     w->fd = open(w->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-    if (w->fd < 0) error_set_errno(err, ERROR_INPUT, errno, "cannot make %s", w->path);
+    if (w->fd < 0) error_set_errno(err, ERROR_STORAGE, errno, "cannot make %s", w->path);
   }
   if (w->fd >= 0) return w;
   writer_free(w);
@@ -132,7 +132,7 @@ static bool write_at(struct segment_writer *w, struct slice bytes, uint64_t at, 
   while (bytes.len) {
     ssize_t wrote = pwrite(w->fd, bytes.ptr, bytes.len, (off_t)at);
     if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return error_set_errno(err, ERROR_INPUT, errno, "cannot write %s", writer_path(w));
+    if (wrote < 0) return error_set_errno(err, ERROR_STORAGE, errno, "cannot write %s", writer_path(w));
     bytes = slice_skip(bytes, (size_t)wrote);
     at += (uint64_t)wrote;
   }
@@ -230,7 +230,7 @@ static bool write_rest(struct segment_writer *w, struct error *err) {
 bool segment_writer_finish(struct segment_writer *w, struct pending_segments *pending, struct error *err) {
   bool is_empty = !w->rows && !w->frame_count;
   bool ok = is_empty || write_rest(w, err);
-  if (ok && !is_empty && fsync(w->fd) != 0) ok = error_set_errno(err, ERROR_INPUT, errno, "cannot fsync %s", w->path);
+  if (ok && !is_empty && fsync(w->fd) != 0) ok = error_set_errno(err, ERROR_STORAGE, errno, "cannot fsync %s", w->path);
   if (!ok || is_empty) {
     segment_writer_abort(w);
     return ok;

@@ -51,6 +51,26 @@ static char *path_join(const char *dir, const char *name) {
   return path;
 }
 
+static bool sync_directory(const char *dir, struct error *err) {
+  int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  bool ok = fd >= 0 && fsync(fd) == 0;
+  if (!ok) error_set_errno(err, ERROR_INPUT, errno, "cannot fsync directory %s", dir);
+  if (fd >= 0) close(fd);
+  return ok;
+}
+
+/* The directory that holds `path`: without this a power cut takes a directory that was made, and all that is in it. */
+static bool sync_parent(const char *path, struct error *err) {
+  const char *slash = strrchr(path, '/');
+  if (!slash) return sync_directory(".", err);
+  size_t len = slash == path ? 1 : (size_t)(slash - path);
+  char *parent = memory_zeroed(len + 1);
+  memcpy(parent, path, len);
+  bool ok = sync_directory(parent, err);
+  free(parent);
+  return ok;
+}
+
 /* The directory and those above it, as mkdir -p. */
 static bool make_directories(const char *dir, struct error *err) {
   size_t size = strlen(dir) + 1;
@@ -60,18 +80,13 @@ static bool make_directories(const char *dir, struct error *err) {
     if (*at != '/' && *at != '\0') continue;
     char kept = *at;
     *at = '\0';
-    if (mkdir(path, 0750) != 0 && errno != EEXIST) ok = error_set_errno(err, ERROR_INPUT, errno, "cannot make directory %s", path);
+    if (mkdir(path, 0750) == 0)
+      ok = sync_parent(path, err);
+    else if (errno != EEXIST)
+      ok = error_set_errno(err, ERROR_INPUT, errno, "cannot make directory %s", path);
     *at = kept;
   }
   free(path);
-  return ok;
-}
-
-static bool sync_directory(const char *dir, struct error *err) {
-  int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  bool ok = fd >= 0 && fsync(fd) == 0;
-  if (!ok) error_set_errno(err, ERROR_INPUT, errno, "cannot fsync directory %s", dir);
-  if (fd >= 0) close(fd);
   return ok;
 }
 
@@ -278,14 +293,23 @@ bool store_each_segment(struct store *store, enum dataset_id dataset,
 
 /* Final names for all files, and the names on the disk. */
 static bool publish_files(struct store *store, struct commit *commit, struct error *err) {
-  size_t files = 0;
+  bool needs_sync = false;
   for (size_t i = 0; i < commit->pending_count; i++) {
-    files += pending_segments_count(commit->pending[i]);
-    if (!pending_segments_rename(commit->pending[i], err)) return false;
+    struct pending_segments *pending = commit->pending[i];
+    if (!pending_segments_count(pending) || pending_segments_are_durable(pending)) continue;
+    if (!pending_segments_rename(pending, err)) return false;
+    needs_sync = true;
   }
-  if (files && fsync(store->segments_fd) != 0)
-    return error_set_errno(err, ERROR_INPUT, errno, "cannot fsync directory %s", store->segments_dir);
-  return true;
+  if (!needs_sync) return true;
+  bool is_synced = fsync(store->segments_fd) == 0;
+  if (!is_synced) error_set_errno(err, ERROR_STORAGE, errno, "cannot fsync directory %s", store->segments_dir);
+  for (size_t i = 0; i < commit->pending_count; i++) {
+    if (is_synced)
+      pending_segments_set_durable(commit->pending[i]);
+    else if (!pending_segments_are_durable(commit->pending[i]))
+      pending_segments_rename_back(commit->pending[i]);
+  }
+  return is_synced;
 }
 
 static int compare_messages(const void *a, const void *b) {
@@ -334,13 +358,14 @@ bool store_commit(struct store *store, struct commit *commit, struct error *err)
     error_context(err, "%s: commit", store->dir);
   }
   free(is_new);
-  /* A COMMIT that failed may still be found done after a restart (its fsync failed, its pages are there): the files must stay, the
-   * next start sweeps them if it was not. A failure before it is a failure for sure. */
+  /* A COMMIT that failed may still be found done after a restart (its fsync failed, its pages are there): then the files must be
+   * there. If it was not done the next start sweeps them. Until then it may be tried again: the same transaction, once more, takes
+   * the place of its failed self in SQLite's journal. */
   for (size_t i = 0; i < commit->pending_count; i++) {
-    if (is_filled)
+    if (ok)
       pending_segments_forget(commit->pending[i]);
-    else
-      pending_segments_discard(commit->pending[i]);
+    else if (is_filled)
+      pending_segments_keep_files(commit->pending[i]);
   }
   return ok;
 }

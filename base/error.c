@@ -54,7 +54,8 @@ int error_exit_code(const struct error *err) {
   switch (err->kind) {
     case ERROR_NONE: return 0;
     case ERROR_USAGE: return 2;
-    case ERROR_INPUT: return 3;
+    case ERROR_INPUT:
+    case ERROR_STORAGE: return 3;
     case ERROR_RETRY: return 75;
   }
   return 3;

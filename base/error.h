@@ -12,9 +12,10 @@
 
 enum error_kind {
   ERROR_NONE = 0,
-  ERROR_USAGE, /* command line or configuration: exit code 2 */
-  ERROR_INPUT, /* input, disk, network, damaged data: exit code 3 */
-  ERROR_RETRY, /* somebody else holds it, or it is not there yet: exit code 75 */
+  ERROR_USAGE,   /* command line or configuration: exit code 2 */
+  ERROR_INPUT,   /* input, disk, network, damaged data: exit code 3 */
+  ERROR_RETRY,   /* somebody else holds it, or it is not there yet: exit code 75 */
+  ERROR_STORAGE, /* a store that cannot be written now (disk full, read-only, device error), which may pass: exit code 3 */
 };
 
 struct error {

@@ -23,7 +23,8 @@ struct listener {
   struct MHD_Daemon *daemon;
   pthread_mutex_t mutex; /* of what follows; held for as long as a text is swapped or copied */
   struct buf text;
-  int64_t published_at_us; /* monotonic; 0: never */
+  int64_t published_at_us;        /* monotonic; 0: never */
+  char not_ready[ERROR_TEXT_MAX]; /* empty: is ready */
 };
 
 bool listen_address_parse(const char *text, struct listen_address *out) {
@@ -69,13 +70,15 @@ static enum MHD_Result answer_metrics(struct listener *listener, struct MHD_Conn
 static enum MHD_Result answer_state(struct listener *listener, struct MHD_Connection *connection, bool is_health) {
   pthread_mutex_lock(&listener->mutex);
   int64_t published_at_us = listener->published_at_us;
+  char text[sizeof listener->not_ready + 16];
+  int len = snprintf(text, sizeof text, "%s\n", listener->not_ready);
   pthread_mutex_unlock(&listener->mutex);
   if (!published_at_us && !is_health)
     return answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, TEXT_PLAIN, SLICE("starting: store and sources are being opened\n"));
+  if (len > 1 && !is_health) return answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, TEXT_PLAIN, slice_of(text, (size_t)len));
   int64_t silent_s = published_at_us ? (clock_monotonic_us() - published_at_us) / US_PER_SECOND : 0;
   if (silent_s < LISTENER_STUCK_S) return answer(connection, MHD_HTTP_OK, TEXT_PLAIN, SLICE("ok\n"));
-  char text[80];
-  int len = snprintf(text, sizeof text, "stuck: no batch and no wait for one has ended for %" PRId64 " s\n", silent_s);
+  len = snprintf(text, sizeof text, "stuck: no batch and no wait for one has ended for %" PRId64 " s\n", silent_s);
   return answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, TEXT_PLAIN, slice_of(text, (size_t)len));
 }
 
@@ -133,11 +136,12 @@ void listener_free(struct listener *listener) {
   free(listener);
 }
 
-void listener_publish(struct listener *listener, struct buf *text) {
+void listener_publish(struct listener *listener, struct buf *text, const char *not_ready) {
   pthread_mutex_lock(&listener->mutex);
   struct buf before = listener->text;
   listener->text = *text;
   listener->published_at_us = clock_monotonic_us();
+  snprintf(listener->not_ready, sizeof listener->not_ready, "%s", not_ready ? not_ready : "");
   pthread_mutex_unlock(&listener->mutex);
   buf_deinit(&before);
   *text = (struct buf){0};

@@ -2,7 +2,7 @@
  * answered from the last one, on a thread of their own, and never reach into the pipeline.
  *
  *   /metrics   the text published last (Prometheus' text format 0.0.4); empty before the first
- *   /readyz    200 once something was published: store and sources are open; 503 before
+ *   /readyz    200 once something was published: store and sources are open; 503 before, and when the last text was published with a reason
  *   /healthz   200, or 503 when nothing was published for LISTENER_STUCK_S: the run hangs */
 #ifndef TOOLS_LISTENER_H
 #define TOOLS_LISTENER_H
@@ -23,7 +23,7 @@ struct listener;
 struct listener *listener_new(const struct listen_address *address, struct error *err);
 /* Returns when no request is being answered. */
 void listener_free(struct listener *listener);
-/* Takes the text; `text` is empty afterwards. */
-void listener_publish(struct listener *listener, struct buf *text);
+/* Takes the text; `text` is empty afterwards. `not_ready` says why the run does not go on, and is copied; NULL: it does. */
+void listener_publish(struct listener *listener, struct buf *text, const char *not_ready);
 
 #endif

@@ -59,6 +59,8 @@ static void write_store(struct buf *out, const struct pipeline_summary *summary)
   write_seconds(out, "flush_write_seconds_total", "Time spent in writing segments.", summary->write_us);
   write_seconds(out, "flush_commit_seconds_total", "Time spent in commits, which run beside the reading.", summary->commit_us);
   write_one(out, "table_bytes", "gauge", "Memory of the counts that are not written yet.", summary->table_bytes);
+  write_one(out, "store_blocked", "gauge", "1 while the store cannot be written and nothing is read.", summary->store_is_blocked);
+  write_one(out, "store_failed_tries_total", "counter", "Tries to write and commit that failed.", summary->store_failed_tries);
   write_one(out, "dead_letters_total", "counter", "Unparsed lines given to their target.", summary->dead_letters);
 }
 

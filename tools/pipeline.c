@@ -151,6 +151,22 @@ static bool take_batch(struct pipeline *p, bool *is_over, struct error *err) {
   return true;
 }
 
+/* Commits what was read, waits for it, and for a store that cannot be written as long as nobody asks for the end. */
+static bool commit_rest(struct pipeline *p, bool (*should_stop)(void *context), void *context, struct error *err) {
+  for (bool has_begun = false;;) {
+    if (!p->blockage.is_blocked && !pipeline_finish_commit(p, true, err)) return false;
+    if (!p->blockage.is_blocked) {
+      if (has_begun) return true;
+      if (!pipeline_commit(p, err)) return false;
+      has_begun = pipeline_is_committing(p) || p->is_writing;
+      continue;
+    }
+    if (should_stop(context)) return pipeline_give_up(p, err);
+    if (!pipeline_wait_blocked(p, err) || !pipeline_finish_commit(p, false, err)) return false;
+    publish_if_due(p, clock_monotonic_us());
+  }
+}
+
 bool pipeline_run(struct pipeline *p, bool (*should_stop)(void *context), void *context, struct error *err) {
   struct progress progress;
   progress_init(&progress, p->options.show_progress);
@@ -159,10 +175,10 @@ bool pipeline_run(struct pipeline *p, bool (*should_stop)(void *context), void *
   publish_if_due(p, p->committed_at_us);
   while (is_done && !is_over && !should_stop(context)) {
     pipeline_poll_rules(p);
-    is_done = take_batch(p, &is_over, err);
+    is_done = p->blockage.is_blocked ? pipeline_wait_blocked(p, err) : take_batch(p, &is_over, err);
     int64_t now_us = clock_monotonic_us();
     if (is_done) is_done = pipeline_finish_commit(p, false, err);
-    if (is_done && is_flush_due(p, now_us)) is_done = pipeline_commit(p, err);
+    if (is_done && !p->blockage.is_blocked && is_flush_due(p, now_us)) is_done = pipeline_commit(p, err);
     publish_if_due(p, now_us);
     if (progress_is_due(&progress, now_us)) {
       uint64_t done_bytes, total_bytes;
@@ -174,7 +190,7 @@ bool pipeline_run(struct pipeline *p, bool (*should_stop)(void *context), void *
   /* What was read before an input failed is whole lines, and counts. */
   struct error commit_err = {0};
   if (p->is_commit_broken) return false;
-  if (pipeline_commit(p, &commit_err) && pipeline_finish_commit(p, true, &commit_err)) return is_done;
+  if (commit_rest(p, should_stop, context, &commit_err)) return is_done;
   if (is_done) *err = commit_err;
   return false;
 }
@@ -187,7 +203,9 @@ void pipeline_summarize(const struct pipeline *p, struct pipeline_summary *out) 
                                    .rules = classifier_rule_count(p->rules.classifier),
                                    .rules_loaded_at_us = p->rules_loaded_at_us,
                                    .rule_reloads = p->rule_reloads,
-                                   .rule_reloads_failed = p->rule_reloads_failed};
+                                   .rule_reloads_failed = p->rule_reloads_failed,
+                                   .store_is_blocked = p->blockage.is_blocked,
+                                   .store_failed_tries = p->blockage.failed_tries};
   pipeline_count_replies(p, &out->classify);
   for (unsigned i = 0; i < p->worker_count; i++) {
     const struct worker *worker = &p->workers[i];

@@ -51,13 +51,17 @@ struct pipeline_summary {
   size_t rules;                /* in force */
   int64_t rules_loaded_at_us;  /* wall clock */
   uint64_t rule_reloads, rule_reloads_failed;
+  bool store_is_blocked; /* a commit cannot be written, and nothing is read until it is */
+  uint64_t store_failed_tries;
 };
 
 /* Opens store, classifier and sources and brings the join back to where the store's positions are. NULL with err. */
 struct pipeline *pipeline_new(const struct pipeline_options *options, struct error *err);
 void pipeline_free(struct pipeline *pipeline);
 
-/* Works until the sources end, or until `should_stop` says so (asked between batches); then commits what is there. */
+/* Works until the sources end, or until `should_stop` says so (asked between batches); then commits what is there. A store that cannot be
+ * written stops the reading, is tried again and again, and ends the run only when it is damaged, or with ERROR_RETRY when `should_stop`
+ * says so meanwhile. */
 bool pipeline_run(struct pipeline *pipeline, bool (*should_stop)(void *context), void *context, struct error *err);
 
 void pipeline_summarize(const struct pipeline *pipeline, struct pipeline_summary *out);
@@ -69,6 +73,9 @@ struct pipeline_input {
   bool has_lag; /* a partition of which the brokers told their end */
   uint64_t lag_messages;
 };
+/* Why the store cannot be written now, good until the next step of the pipeline; NULL while it can. */
+const char *pipeline_blocked_reason(const struct pipeline *pipeline);
+
 size_t pipeline_input_count(const struct pipeline *pipeline);
 /* False when there is nothing to tell: standard input, what is not begun, files that have ended. */
 bool pipeline_describe_input(const struct pipeline *pipeline, size_t number, struct pipeline_input *out);

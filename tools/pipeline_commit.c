@@ -15,6 +15,8 @@
 static void phase_write(void *context, unsigned number) {
   struct pipeline *p = context;
   struct worker *worker = &p->workers[number];
+  if (worker->is_written) return; /* by an earlier try */
+  worker->err = (struct error){0};
   worker->is_written = aggregator_write(worker->aggregator, p->store, number, worker->pending, &worker->err);
 }
 
@@ -84,7 +86,7 @@ struct commit_job {
   struct input_position *positions;
   size_t *numbers; /* numbers[k] is the input of positions[k] */
   pthread_t thread;
-  bool has_thread, is_good;
+  bool has_thread, is_good, has_failed; /* has_failed: waits to be tried again */
   atomic_bool is_done;
   struct error err;
   size_t rows;
@@ -159,6 +161,13 @@ static void job_free(struct commit_job *job, unsigned worker_count) {
   free(job);
 }
 
+static void job_start(struct commit_job *job) {
+  job->has_failed = false;
+  atomic_store(&job->is_done, false);
+  job->has_thread = pthread_create(&job->thread, NULL, job_main, job) == 0;
+  if (!job->has_thread) job_main(job);
+}
+
 static void job_begin(struct pipeline *p, struct commit_job *job) {
   gather(p);
   for (unsigned i = 0; i < p->worker_count; i++) {
@@ -171,17 +180,12 @@ static void job_begin(struct pipeline *p, struct commit_job *job) {
   list_messages(job, p->worker_count);
   job->commit.inputs = job->positions;
   job->commit.open_messages = job->messages;
-  job->has_thread = pthread_create(&job->thread, NULL, job_main, job) == 0;
-  if (!job->has_thread) job_main(job);
+  job_start(job);
 }
 
-bool pipeline_finish_commit(struct pipeline *p, bool waits, struct error *err) {
-  struct commit_job *job = p->job;
-  if (!job || (!waits && !atomic_load(&job->is_done))) return true;
-  if (job->has_thread) pthread_join(job->thread, NULL);
-  p->job = NULL;
-  bool is_good = job->is_good;
-  for (size_t k = 0; is_good && k < job->commit.input_count; k++) {
+/* What was committed is known from now on. */
+static void remember_commit(struct pipeline *p, const struct commit_job *job) {
+  for (size_t k = 0; k < job->commit.input_count; k++) {
     const struct input_position *position = &job->positions[k];
     struct committed_input *committed = &p->committed[job->numbers[k]];
     committed->id = position->id;
@@ -189,19 +193,30 @@ bool pipeline_finish_commit(struct pipeline *p, bool waits, struct error *err) {
     committed->replay_from = position->replay_from;
     committed->head_hash = position->head_hash;
   }
-  if (is_good) {
-    p->flushes++;
-    p->write_us += job->written_us - job->begun_us;
-    p->commit_us += job->done_us - job->written_us;
-    log_event(LOG_DEBUG, "flush", "rows=%zu write_ms=%" PRId64 " commit_ms=%" PRId64, job->rows,
-              (job->written_us - job->begun_us) / 1000, (job->done_us - job->written_us) / 1000);
-  } else {
-    p->is_commit_broken = true;
+  p->flushes++;
+  p->write_us += job->written_us - job->begun_us;
+  p->commit_us += job->done_us - job->written_us;
+  log_event(LOG_DEBUG, "flush", "rows=%zu write_ms=%" PRId64 " commit_ms=%" PRId64, job->rows,
+            (job->written_us - job->begun_us) / 1000, (job->done_us - job->written_us) / 1000);
+}
+
+bool pipeline_is_committing(const struct pipeline *p) { return p->job && !p->job->has_failed; }
+
+bool pipeline_finish_commit(struct pipeline *p, bool waits, struct error *err) {
+  struct commit_job *job = p->job;
+  if (!job || job->has_failed || (!waits && !atomic_load(&job->is_done))) return true;
+  if (job->has_thread) pthread_join(job->thread, NULL);
+  if (!job->is_good) {
     *err = job->err;
     error_context(err, "store %s", p->options.store_dir);
+    job->has_failed = true;
+    return pipeline_take_failure(p, err);
   }
+  remember_commit(p, job);
+  p->job = NULL;
   job_free(job, p->worker_count);
-  return is_good;
+  pipeline_unblock(p);
+  return true;
 }
 
 /* Lines that could not be parsed are where they are wanted before the positions move behind them. */
@@ -211,25 +226,17 @@ static bool sync_dead_letters(struct pipeline *p, struct error *err) {
   return dead_letters_sync(p->dead_letters, err);
 }
 
-bool pipeline_commit(struct pipeline *p, struct error *err) {
-  if (!pipeline_finish_commit(p, true, err)) return false;
-  if (!sync_dead_letters(p, err)) {
-    p->is_commit_broken = true;
-    return false;
-  }
+/* The tables that are not written yet; when all are, the rest of the commit begins. */
+static bool write_and_begin(struct pipeline *p, struct error *err) {
   size_t rows = 0;
-  for (unsigned i = 0; i < p->worker_count; i++) {
-    p->workers[i].pending = pending_segments_new();
-    rows += aggregator_rows(p->workers[i].aggregator);
-  }
+  for (unsigned i = 0; i < p->worker_count; i++) rows += aggregator_rows(p->workers[i].aggregator);
   int64_t begun_us = clock_monotonic_us();
-  bool is_written = write_segments(p, err);
-  struct commit_job *job = job_new(p);
-  if (!is_written) {
-    job_free(job, p->worker_count);
-    p->is_commit_broken = true;
-    return error_context(err, "store %s", p->options.store_dir);
+  p->is_writing = !write_segments(p, err);
+  if (p->is_writing) {
+    error_context(err, "store %s", p->options.store_dir);
+    return pipeline_take_failure(p, err);
   }
+  struct commit_job *job = job_new(p);
   job->rows = rows;
   job->begun_us = begun_us;
   job->written_us = clock_monotonic_us();
@@ -240,8 +247,30 @@ bool pipeline_commit(struct pipeline *p, struct error *err) {
   return true;
 }
 
+bool pipeline_commit(struct pipeline *p, struct error *err) {
+  if (!pipeline_finish_commit(p, true, err)) return false;
+  if (p->blockage.is_blocked) return true;
+  if (!sync_dead_letters(p, err)) {
+    p->is_commit_broken = true;
+    return false;
+  }
+  for (unsigned i = 0; i < p->worker_count; i++) {
+    p->workers[i].pending = pending_segments_new();
+    p->workers[i].is_written = false;
+  }
+  return write_and_begin(p, err);
+}
+
+bool pipeline_retry_commit(struct pipeline *p, struct error *err) {
+  if (p->is_writing) return write_and_begin(p, err);
+  job_start(p->job);
+  return true;
+}
+
 void pipeline_commit_deinit(struct pipeline *p) {
   struct error ignored; /* told already, or a run that ends without having been run */
   pipeline_finish_commit(p, true, &ignored);
+  if (p->job) job_free(p->job, p->worker_count);
+  for (unsigned i = 0; i < p->worker_count; i++) pending_segments_free(p->workers[i].pending);
   free(p->committed);
 }

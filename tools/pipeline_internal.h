@@ -45,6 +45,14 @@ struct committed_input {
 
 struct commit_job;
 
+/* What the store does not take. From the first failure of a commit until that commit is done nothing is read. */
+struct blockage {
+  bool is_blocked;
+  struct error err; /* of the last try */
+  int64_t since_us, retry_at_us, delay_us;
+  uint64_t failed_tries; /* of the whole run */
+};
+
 struct pipeline {
   struct pipeline_options options;
   struct store *store;
@@ -65,7 +73,9 @@ struct pipeline {
   struct batch_fill fill;
 
   bool has_uncommitted;
-  bool is_commit_broken; /* a commit failed: nothing more is written in this run */
+  bool is_commit_broken; /* a commit failed for good: nothing more is written in this run */
+  bool is_writing;       /* a commit has begun, and some tables are not written yet */
+  struct blockage blockage;
   int64_t committed_at_us;
   uint64_t flushes;
   int64_t write_us, commit_us; /* of all flushes */
@@ -74,18 +84,33 @@ struct pipeline {
   size_t committed_count;
   struct input_progress *progress; /* during the gathering of a commit */
   size_t progress_count;
-  struct commit_job *job; /* the commit under way; NULL: none */
+  struct commit_job *job; /* the commit under way, or failed and to be tried again; NULL: none */
 };
 
 /* Makes room in `committed` for the first `input_count` inputs. */
 void pipeline_remember_inputs(struct pipeline *pipeline, size_t input_count);
 
 /* Writes the tables, gathers positions and open messages, and begins to commit them, on a thread of its own: the next batches are
- * read meanwhile. Waits for the commit before it; an error may be of that one. */
+ * read meanwhile. Waits for the commit before it; an error may be of that one. True also when the pipeline is blocked now, by the commit
+ * before it (then this one has not begun) or by this one. */
 bool pipeline_commit(struct pipeline *pipeline, struct error *err);
 
-/* Takes the result of the commit under way if it is done, or `waits` for it. True when there is none, or not yet. */
+/* Takes the result of the commit under way if it is done, or `waits` for it. True when there is none, not yet, or when its failure has
+ * blocked the pipeline. */
 bool pipeline_finish_commit(struct pipeline *pipeline, bool waits, struct error *err);
+
+/* Tries the commit again that blocks the pipeline. As pipeline_commit. */
+bool pipeline_retry_commit(struct pipeline *pipeline, struct error *err);
+bool pipeline_is_committing(const struct pipeline *pipeline); /* on its thread, and not known to be done */
+
+/* A commit failed. True: the pipeline is blocked, `err` is taken. False: it will never get through, `err` stays. */
+bool pipeline_take_failure(struct pipeline *pipeline, struct error *err);
+/* The commit is done. */
+void pipeline_unblock(struct pipeline *pipeline);
+/* One step of waiting while blocked: a pause, or the next try. */
+bool pipeline_wait_blocked(struct pipeline *pipeline, struct error *err);
+/* Puts into `err` that the run was stopped while it was blocked; false. */
+bool pipeline_give_up(const struct pipeline *pipeline, struct error *err);
 
 void pipeline_commit_deinit(struct pipeline *pipeline);
 

@@ -61,7 +61,8 @@ static const char HELP[] =
     "      --no-progress       no progress line on a terminal\n"
     "  -v, --verbose           log each flush\n"
     "  -h, --help              this text\n\n"
-    "Exit codes: 0 ok, 2 usage or configuration, 3 input or I/O, 75 another run writes the store.\n";
+    "Exit codes: 0 ok, 2 usage or configuration, 3 input or I/O, 75 another run writes\n"
+    "the store, or stopped while the store could not be written.\n";
 
 struct run_options {
   struct config config; /* the command line is laid over the file */
@@ -299,7 +300,7 @@ static bool should_reload(void *context) {
 static void publish(void *context, const struct pipeline *pipeline) {
   struct buf text = {0};
   metrics_write(pipeline, &text);
-  listener_publish(context, &text);
+  listener_publish(context, &text, pipeline_blocked_reason(pipeline));
 }
 
 /* `listen`: where to, or NULL. */

@@ -143,12 +143,67 @@ START_TEST(nothing_of_a_failed_commit_is_there) {
   ck_assert_uint_eq(inputs[0].id, 0);
   ck_assert_uint_eq(count_segments(store), 0);
   ck_assert_uint_eq(read_messages(store).count, 0);
+  pending_segments_free(pending);
   snprintf(path, sizeof path, "%s/segments/%s", dir, name);
   ck_assert_int_ne(access(path, F_OK), 0);
   /* The store goes on. */
   put_row(store, 1);
   ck_assert_uint_eq(count_segments(store), 1);
+  store_close(store);
+  test_dir_remove(dir);
+}
+END_TEST
+
+START_TEST(a_commit_that_failed_is_whole_when_it_is_tried_again) {
+  char dir[64], name[SEGMENT_NAME_MAX], path[256];
+  struct error err = {0};
+  sqlite3 *other;
+  test_dir_make(dir);
+  struct store *store = test_store_open(dir, STORE_WRITE);
+  struct pending_segments *pending = write_row(store, name);
+  struct input_position input = {.kind = INPUT_FILE, .name = SLICE("new"), .committed = 7};
+  const struct open_message message = {SLICE("a"), SLICE("1"), SLICE("x")};
+  struct commit commit = {&pending, 1, &input, 1, &message, 1};
+  snprintf(path, sizeof path, "%s/catalog.sqlite", dir);
+  ck_assert_int_eq(sqlite3_open(path, &other), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+  for (size_t i = 0; i < 2; i++) {
+    ck_assert(!store_commit(store, &commit, &err));
+    ck_assert_int_eq(err.kind, ERROR_RETRY);
+    ck_assert_msg(strstr(err.text, path) && strstr(err.text, "another program has locked it"), "%s", err.text);
+    ck_assert_uint_eq(input.id, 0);
+    ck_assert_uint_eq(count_segments(store), 0);
+  }
+  ck_assert_int_eq(sqlite3_close(other), SQLITE_OK);
+  ck_assert_done(store_commit(store, &commit, &err), err);
   pending_segments_free(pending);
+  ck_assert_uint_ne(input.id, 0);
+  ck_assert_uint_eq(count_segments(store), 1);
+  ck_assert_str_eq(read_messages(store).text, "a/1=x;");
+  ck_assert(test_segment_path(store, DATASET_traffic, 0, path));
+  ck_assert_int_eq(access(path, F_OK), 0);
+  store_close(store);
+  test_dir_remove(dir);
+}
+END_TEST
+
+START_TEST(a_commit_waits_for_a_directory_that_was_moved_away) {
+  char dir[64], name[SEGMENT_NAME_MAX], path[256], away[256];
+  struct error err = {0};
+  test_dir_make(dir);
+  struct store *store = test_store_open(dir, STORE_WRITE);
+  struct pending_segments *pending = write_row(store, name);
+  struct commit commit = {.pending = &pending, .pending_count = 1};
+  snprintf(path, sizeof path, "%s/segments", dir);
+  snprintf(away, sizeof away, "%s/away", dir);
+  ck_assert_int_eq(rename(path, away), 0);
+  ck_assert(!store_commit(store, &commit, &err));
+  ck_assert_int_eq(err.kind, ERROR_STORAGE);
+  ck_assert_msg(strstr(err.text, "cannot rename"), "%s", err.text);
+  ck_assert_int_eq(rename(away, path), 0);
+  ck_assert_done(store_commit(store, &commit, &err), err);
+  pending_segments_free(pending);
+  ck_assert_uint_eq(count_segments(store), 1);
   store_close(store);
   test_dir_remove(dir);
 }
@@ -426,6 +481,7 @@ START_TEST(verify_finds_rows_out_of_order) {
 END_TEST
 
 TEST_MAIN(a_commit_is_whole_after_reopening, a_commit_moves_inputs_and_forgets_closed_messages, nothing_of_a_failed_commit_is_there,
+          a_commit_that_failed_is_whole_when_it_is_tried_again, a_commit_waits_for_a_directory_that_was_moved_away,
           what_no_commit_knows_is_swept_and_foreign_files_stay, pending_segments_take_their_files_with_them,
           names_of_segments_never_come_twice, a_second_writer_is_told_to_try_again_and_readers_are_let_in,
           threads_write_segments_of_one_store_at_the_same_time, catalogs_of_newer_versions_and_of_others_are_refused,
