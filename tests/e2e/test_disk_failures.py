@@ -12,7 +12,7 @@ import time
 import pytest
 
 import disk
-from test_metrics import get, scrape
+from listening_run import get, scrape
 
 TRY_AGAIN = 75
 
@@ -81,10 +81,10 @@ def test_a_failed_fsync_is_answered_by_a_new_file(bouncemill, shim, log, undistu
     store, record = tmp_path / "store", tmp_path / "record"
     bouncemill.run(*arguments(store, log), env=disk.environment(shim, store, f"fsync,.mp.zst.tmp,{errno.EIO},5,1", record))
     calls = disk.read_record(record)
-    made = {call.path for call in calls if call.name == "open" and call.path.endswith(".tmp")}
-    synced = [call.path for call in calls if call.name == "fsync" and call.path.endswith(".tmp")]
-    unlinked = {call.path for call in calls if call.name == "unlink" and call.path.endswith(".tmp")}
-    renamed = {call.path for call in calls if call.name == "rename"}
+    made = {call.path for call in calls if call.name == "open" and call.path.endswith(".mp.zst.tmp")}
+    synced = [call.path for call in calls if call.name == "fsync" and call.path.endswith(".mp.zst.tmp")]
+    unlinked = {call.path for call in calls if call.name == "unlink" and call.path.endswith(".mp.zst.tmp")}
+    renamed = {call.path for call in calls if call.name == "rename" and call.path.endswith(".mp.zst.tmp")}
     assert len(synced) == len(set(synced)), "no file is synced twice"
     assert made - set(synced) and made - set(synced) <= unlinked, "the file whose fsync failed is deleted"
     assert renamed <= set(synced)
