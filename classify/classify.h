@@ -41,6 +41,11 @@ void classify_deliveries(struct classify_context *context, const struct delivery
 /* The codes at the front of a reply: "550-5.1.1 text" -> 550, "5.1.1". 0 and absent when there are none. `dsn` points into `reply`. */
 void reply_read_codes(struct slice reply, uint16_t *smtp_code, struct slice *dsn);
 
+/* What the receiver said, out of the words that logs and returned mail put around it: "host mx[192.0.2.7] said: 550 no", "smtp; 550 no",
+ * "Remote host said: 550 no". `host` becomes the one that is named there, else absent. Text without such words is given back whole.
+ * Both slices point into `text`. */
+struct slice reply_unwrap(struct slice text, struct slice *host);
+
 struct classify_counts {
   uint64_t replies, cache_hits, scans, unclassified;
 };

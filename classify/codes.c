@@ -1,7 +1,12 @@
 /* Codes at the front of replies and their table. See codes.h, codes.def. */
 #include "classify/codes.h"
 
+#include <string.h>
+
 #include "classify/classify.h"
+
+/* Words around a reply stand before it within these bytes. */
+#define WRAPPING_BYTES 512
 
 static const struct {
   uint16_t smtp_code;
@@ -65,6 +70,39 @@ void reply_read_codes(struct slice reply, uint16_t *smtp_code, struct slice *dsn
   size_t len = dsn_length(text);
   bool is_whole = len && (len == text.len || text.ptr[len] == ' ' || text.ptr[len] == '-' || text.ptr[len] == ':');
   if (is_whole) *dsn = slice_of(text.ptr, len);
+}
+
+/* A reply code and what parts it from its text. */
+static bool starts_with_code(struct slice text) {
+  return text.len > 3 && text.ptr[0] >= '2' && text.ptr[0] <= '5' && ascii_is_digit(text.ptr[1]) && ascii_is_digit(text.ptr[2]) &&
+         (text.ptr[3] == ' ' || text.ptr[3] == '-');
+}
+
+/* "mx.example" of "host mx.example[192.0.2.7] said: ", which ends at `end`. */
+static struct slice wrapping_host(struct slice text, size_t end) {
+  struct slice before = slice_of(text.ptr, end);
+  size_t at = slice_find(before, SLICE("host "));
+  if (at == before.len) return SLICE_ABSENT;
+  struct slice host = slice_skip(before, at + 5);
+  size_t open = slice_find_byte(host, '[');
+  if (open == host.len) return SLICE_ABSENT;
+  return slice_trim(slice_of(host.ptr, open));
+}
+
+struct slice reply_unwrap(struct slice text, struct slice *host) {
+  *host = SLICE_ABSENT;
+  if (starts_with_code(text) || slice_starts_with(text, SLICE("SASL ")) || slice_starts_with(text, SLICE("TLS ")) ||
+      slice_starts_with(text, SLICE("Protocol error")))
+    return text;
+  size_t len = text.len < WRAPPING_BYTES ? text.len : WRAPPING_BYTES;
+  for (size_t i = 0; i < len; i++) {
+    if (!memchr(":;'<>", text.ptr[i], 5)) continue;
+    struct slice reply = slice_trim(slice_skip(text, i + 1));
+    if (!starts_with_code(reply) || reply.ptr[0] < '4') continue;
+    *host = wrapping_host(text, i);
+    return reply;
+  }
+  return text;
 }
 
 bool codes_find_cause(uint16_t smtp_code, struct dsn_code dsn, enum cause *out) {

@@ -27,6 +27,7 @@ struct classify_run {
   const struct classify_options *options;
   struct classify_context *context;
   struct buf input, output;
+  struct slice lines[LIMIT_STAGE]; /* as they stand in the input; a delivery's reply is without the words around it */
   struct delivery deliveries[LIMIT_STAGE];
   size_t count;
 };
@@ -59,14 +60,14 @@ static bool classify_flush(struct classify_run *run, struct error *err) {
   for (size_t i = 0; i < run->count; i++) {
     const struct delivery *d = &run->deliveries[i];
     if (run->options->json) {
-      verdict_write_json(&verdicts[i], d->reply, d->smtp_code, d->dsn, &run->output);
+      verdict_write_json(&verdicts[i], run->lines[i], d->smtp_code, d->dsn, &run->output);
       continue;
     }
     write_cell(&run->output, cause_name(verdicts[i].cause), '\t');
     write_cell(&run->output, outcome_name(verdicts[i].outcome), '\t');
     write_cell(&run->output, verdicts[i].provider, '\t');
     write_cell(&run->output, verdicts[i].rule, '\t');
-    write_cell(&run->output, d->reply, '\n');
+    write_cell(&run->output, run->lines[i], '\n');
   }
   run->count = 0;
   if (run->output.len < WRITE_BYTES) return true;
@@ -79,8 +80,9 @@ static bool take_reply(struct classify_run *run, struct slice line, struct error
   if (line.len && line.ptr[line.len - 1] == '\r') line.len--;
   struct delivery *d = &run->deliveries[run->count++];
   delivery_init(d);
-  d->reply = line;
-  reply_read_codes(line, &d->smtp_code, &d->dsn);
+  run->lines[run->count - 1] = line;
+  d->reply = reply_unwrap(line, &d->relay_host);
+  reply_read_codes(d->reply, &d->smtp_code, &d->dsn);
   unsigned class = d->smtp_code / 100;
   d->status = class == 2 ? STATUS_delivered : class == 4 ? STATUS_deferred : STATUS_bounced;
   if (run->options->has_status) d->status = run->options->status;

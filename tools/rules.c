@@ -155,8 +155,8 @@ static void measure_row(struct classify_context *context, struct slice line, str
   }
   struct delivery delivery;
   delivery_init(&delivery);
-  delivery.reply = cells[COLUMN_REPLY].ptr ? cells[COLUMN_REPLY] : SLICE("");
-  delivery.relay_host = cells[COLUMN_RECEIVER].len ? cells[COLUMN_RECEIVER] : SLICE_ABSENT;
+  delivery.reply = reply_unwrap(cells[COLUMN_REPLY].ptr ? cells[COLUMN_REPLY] : SLICE(""), &delivery.relay_host);
+  if (cells[COLUMN_RECEIVER].len) delivery.relay_host = cells[COLUMN_RECEIVER];
   reply_read_codes(delivery.reply, &delivery.smtp_code, &delivery.dsn);
   delivery.status = status_of_row(cells[COLUMN_CAUSE], delivery.smtp_code);
   struct verdict verdict;

@@ -46,6 +46,32 @@ START_TEST(codes_are_read_from_the_front_of_a_reply) {
 }
 END_TEST
 
+START_TEST(reply_is_taken_out_of_the_words_around_it) {
+  static const struct {
+    const char *text, *reply, *host;
+  } CASES[] = {
+      {"550 5.1.1 no", "550 5.1.1 no", NULL},
+      {"host mx.b.example[192.0.2.7] said: 550-5.7.1 no (in reply to DATA command)", "550-5.7.1 no (in reply to DATA command)",
+       "mx.b.example"},
+      {"delivery temporarily suspended: host mx.b.example[192.0.2.7] refused to talk to me: 421 busy", "421 busy", "mx.b.example"},
+      {"host mx.b.example [192.0.2.7]: 451 later", "451 later", "mx.b.example"},
+      {"smtp;550 no", "550 no", NULL},
+      {"smtp; 550 no", "550 no", NULL},
+      {"Remote host said: 554 no", "554 no", NULL},
+      {"connect to mx.b.example[192.0.2.7]:25: Connection refused", "connect to mx.b.example[192.0.2.7]:25: Connection refused",
+       NULL},
+      {"SASL authentication failed; server mx.b.example[192.0.2.7] said: 535 no",
+       "SASL authentication failed; server mx.b.example[192.0.2.7] said: 535 no", NULL},
+      {"waited: 550", "waited: 550", NULL},
+      {"", "", NULL}};
+  for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+    struct slice host, reply = reply_unwrap(slice_from_cstr(CASES[i].text), &host);
+    ck_assert_msg(slice_equal(reply, slice_from_cstr(CASES[i].reply)), "%s gives %.*s", CASES[i].text, SLICE_ARG(reply));
+    ck_assert_msg(slice_equal(host, slice_from_cstr(CASES[i].host)), "%s names %.*s", CASES[i].text, SLICE_ARG(host));
+  }
+}
+END_TEST
+
 START_TEST(status_makes_the_outcome) {
   setup();
   classify(STATUS_bounced, "550 5.1.1 User unknown");
@@ -201,8 +227,9 @@ START_TEST(data_alone_answers_but_does_not_classify) {
 }
 END_TEST
 
-TEST_MAIN(codes_are_read_from_the_front_of_a_reply, status_makes_the_outcome, expired_message_keeps_cause_of_last_attempt,
-          accepted_mail_is_delivered_unless_it_says_discarded, blocklist_is_named_and_decides_after_providers,
-          blocklist_that_could_not_be_asked_is_no_listing, codes_decide_where_no_text_does, weak_codes_decide_nothing,
-          template_masks_and_provider_is_named, verdicts_of_one_call_stay_until_the_next,
-          advice_is_there_for_every_cause_in_both_languages, data_alone_answers_but_does_not_classify)
+TEST_MAIN(codes_are_read_from_the_front_of_a_reply, reply_is_taken_out_of_the_words_around_it, status_makes_the_outcome,
+          expired_message_keeps_cause_of_last_attempt, accepted_mail_is_delivered_unless_it_says_discarded,
+          blocklist_is_named_and_decides_after_providers, blocklist_that_could_not_be_asked_is_no_listing,
+          codes_decide_where_no_text_does, weak_codes_decide_nothing, template_masks_and_provider_is_named,
+          verdicts_of_one_call_stay_until_the_next, advice_is_there_for_every_cause_in_both_languages,
+          data_alone_answers_but_does_not_classify)
