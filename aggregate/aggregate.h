@@ -78,6 +78,34 @@ struct commit {
  * up by freeing the pending. Only when COMMIT itself failed the next start decides, and the files stay until then. */
 bool store_commit(struct store *store, struct commit *commit, struct error *err);
 
+/* ---- compaction ------------------------------------------------------------------------------------------------------------- */
+
+/* How long rows keep their minutes, and their hours, and how long they are kept at all: days of age. minute_days <= hour_days. */
+struct retention {
+  unsigned minute_days, hour_days, keep_days; /* keep_days 0: for ever */
+};
+extern const struct retention RETENTION_DEFAULT;
+
+struct compaction {
+  struct retention retention[DATASET_COUNT];
+  int64_t now_us;     /* age counts from here */
+  bool is_background; /* beside a writer: leaves days alone that are not over or still change, and takes less memory */
+  bool (*should_stop)(void *context); /* asked often; NULL: never */
+  void *stop_context;
+};
+
+/* Of one dataset. */
+struct compaction_result {
+  uint64_t segments_before, segments_after, bytes_before, bytes_after; /* of what was replaced, and by what */
+  uint64_t damaged;                                                    /* jobs that were left out for a damaged segment */
+};
+
+/* Merges segments by days and months of UTC, rolls rows up as they age and drops those past their retention. Each swap is one transaction:
+ * a kill loses and doubles nothing. For a store open for writing; beside store_commit on another thread. Not background: the segments
+ * are afterwards, byte for byte, those that any other order of reading, writing and compacting the same rows gives (but for replies
+ * that come when their month was folded: docs/format.md). True also when it was stopped. `results`: [DATASET_COUNT]. */
+bool store_compact(struct store *store, const struct compaction *compaction, struct compaction_result *results, struct error *err);
+
 /* ---- reading ---------------------------------------------------------------------------------------------------------------- */
 
 struct query {

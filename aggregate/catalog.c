@@ -194,6 +194,25 @@ bool catalog_add_segment(struct catalog *c, const struct segment_record *segment
   return run(c, s, "cannot add a segment", err);
 }
 
+bool catalog_retire_segment(struct catalog *c, const struct segment_record *segment, struct error *err) {
+  sqlite3_stmt *s = statement(c, SQL_REMOVE_SEGMENT, err);
+  if (!s) return false;
+  sqlite3_bind_int64(s, 1, (int64_t)segment->id);
+  if (!run(c, s, "cannot take a segment out", err)) return false;
+  if (sqlite3_changes(c->db) != 1)
+    return error_set(err, ERROR_INPUT, "%s: has no segment %" PRIu64 " (%s)", c->path, segment->id, segment->name);
+  if (!(s = statement(c, SQL_ADD_RETIRED, err))) return false;
+  bind_slice(s, 1, slice_from_cstr(segment->name), true);
+  return run(c, s, "cannot retire a file", err);
+}
+
+bool catalog_forget_retired(struct catalog *c, uint64_t number, struct error *err) {
+  sqlite3_stmt *s = statement(c, SQL_FORGET_RETIRED, err);
+  if (!s) return false;
+  sqlite3_bind_int64(s, 1, (int64_t)number);
+  return run(c, s, "cannot forget a retired file", err);
+}
+
 bool catalog_put_input(struct catalog *c, struct input_position *input, int64_t now_us, struct error *err) {
   sqlite3_stmt *s = statement(c, input->id ? SQL_SET_INPUT : SQL_ADD_INPUT, err);
   if (!s) return false;
@@ -231,22 +250,67 @@ bool catalog_put_open_message(struct catalog *c, const struct open_message *mess
 
 /* ---- reading ---------------------------------------------------------------------------------------------------------------- */
 
-bool catalog_last_segment_id(struct catalog *c, uint64_t *id, struct error *err) {
-  sqlite3_stmt *s = statement(c, SQL_LAST_SEGMENT, err);
+/* A name becomes a path: it must not lead out of the directory. */
+static bool is_segment_name(struct slice name) {
+  return name.len && name.len < SEGMENT_NAME_MAX && name.ptr[0] != '.' && slice_find_byte(name, '/') == name.len &&
+         slice_find_byte(name, '\0') == name.len;
+}
+
+/* The one number that a statement gives, 0 when it gives no row. */
+static bool read_one(struct catalog *c, enum catalog_statement which, uint64_t *number, const char *doing, struct error *err) {
+  sqlite3_stmt *s = statement(c, which, err);
   if (!s) return false;
   int step = sqlite3_step(s);
-  *id = step == SQLITE_ROW ? column_u64(s, 0) : 0;
-  bool ok = step == SQLITE_ROW || step == SQLITE_DONE || catalog_error(c, err, "cannot read the last segment");
+  *number = step == SQLITE_ROW ? column_u64(s, 0) : 0;
+  bool ok = step == SQLITE_ROW || step == SQLITE_DONE || catalog_error(c, err, doing);
   sqlite3_reset(s);
   return ok;
+}
+
+bool catalog_last_segment_id(struct catalog *c, uint64_t *id, struct error *err) {
+  return read_one(c, SQL_LAST_SEGMENT, id, "cannot read the last segment", err);
+}
+
+bool catalog_last_retired(struct catalog *c, uint64_t *number, struct error *err) {
+  return read_one(c, SQL_LAST_RETIRED, number, "cannot read the last retired file", err);
+}
+
+bool catalog_read_retired(struct catalog *c, struct retired_file **out, size_t *count, struct error *err) {
+  *out = NULL;
+  *count = 0;
+  sqlite3_stmt *s = statement(c, SQL_READ_RETIRED, err);
+  if (!s) return false;
+  struct retired_file *files = NULL;
+  size_t used = 0, cap = 0;
+  bool ok = true;
+  int step;
+  while (ok && (step = sqlite3_step(s)) != SQLITE_DONE) {
+    if (step != SQLITE_ROW) {
+      ok = catalog_error(c, err, "cannot read the retired files");
+      break;
+    }
+    struct slice name = column_slice(s, 1);
+    ok = is_segment_name(name) ||
+         error_set(err, ERROR_INPUT, "%s: has a retired file of a name that bouncemill never gives", c->path);
+    if (!ok) break;
+    if (used == cap) files = memory_resize(files, (cap = cap ? cap * 2 : 64) * sizeof *files);
+    files[used] = (struct retired_file){.number = column_u64(s, 0), .is_live = column_u64(s, 2) != 0};
+    memcpy(files[used++].name, name.ptr, name.len);
+  }
+  sqlite3_reset(s);
+  if (!ok) {
+    free(files);
+    return false;
+  }
+  *out = files;
+  *count = used;
+  return true;
 }
 
 static bool take_segment(struct catalog *c, sqlite3_stmt *s, struct segment_record *out, struct error *err) {
   const struct dataset *dataset = dataset_find(column_slice(s, 1));
   struct slice name = column_slice(s, 5);
-  /* A name becomes a path: it must not lead out of the directory. */
-  if (!dataset || !name.len || name.len >= sizeof out->name || name.ptr[0] == '.' || slice_find_byte(name, '/') < name.len ||
-      slice_find_byte(name, '\0') < name.len)
+  if (!dataset || !is_segment_name(name))
     return error_set(err, ERROR_INPUT, "%s: segment %" PRIu64 " has a name or dataset that bouncemill never gives", c->path,
                      column_u64(s, 0));
   *out = (struct segment_record){.id = column_u64(s, 0),
@@ -258,7 +322,8 @@ static bool take_segment(struct catalog *c, sqlite3_stmt *s, struct segment_reco
                                  .bytes = column_u64(s, 7),
                                  .from_us = sqlite3_column_int64(s, 8),
                                  .to_us = sqlite3_column_int64(s, 9),
-                                 .index_hash = column_u64(s, 10)};
+                                 .index_hash = column_u64(s, 10),
+                                 .created_at_us = sqlite3_column_int64(s, 11)};
   memcpy(out->name, name.ptr, name.len);
   return true;
 }

@@ -24,6 +24,14 @@ struct segment_record {
   uint64_t rows, bytes;
   int64_t from_us, to_us; /* event times, [from, to) */
   uint64_t index_hash;    /* XXH3-64 of the trailer, which covers everything else */
+  int64_t created_at_us;  /* of the commit; 0 before it */
+};
+
+/* A file that was taken out of the store and may still be open in a reader: see readers.h. */
+struct retired_file {
+  uint64_t number;
+  char name[SEGMENT_NAME_MAX];
+  bool is_live; /* a live segment has the same name, and so the same content */
 };
 
 struct catalog;
@@ -39,6 +47,9 @@ bool catalog_last_segment_id(struct catalog *catalog, uint64_t *id, struct error
 
 bool catalog_begin(struct catalog *catalog, struct error *err);
 bool catalog_add_segment(struct catalog *catalog, const struct segment_record *segment, int64_t now_us, struct error *err);
+/* Takes a segment out (an error when it is not there) and notes its file as retired. */
+bool catalog_retire_segment(struct catalog *catalog, const struct segment_record *segment, struct error *err);
+bool catalog_forget_retired(struct catalog *catalog, uint64_t number, struct error *err);
 /* id 0 inserts and fills in the id; else the row of this id is overwritten (an error when there is none). */
 bool catalog_put_input(struct catalog *catalog, struct input_position *input, int64_t now_us, struct error *err);
 /* An empty state deletes. */
@@ -50,6 +61,10 @@ void catalog_rollback(struct catalog *catalog);
 /* Live segments of a dataset (DATASET_COUNT: of all) by ascending id, from one snapshot. The array is the caller's to free. */
 bool catalog_read_segments(struct catalog *catalog, enum dataset_id dataset, struct segment_record **out, size_t *count,
                            struct error *err);
+
+/* The highest number that a retired file ever had, 0 for none; and all that are not forgotten, ascending, for the caller to free. */
+bool catalog_last_retired(struct catalog *catalog, uint64_t *number, struct error *err);
+bool catalog_read_retired(struct catalog *catalog, struct retired_file **out, size_t *count, struct error *err);
 
 /* Calls `each` with every input by ascending id; the name is good during the call. */
 bool catalog_each_input(struct catalog *catalog, void (*each)(void *context, const struct input_position *input), void *context,

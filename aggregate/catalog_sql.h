@@ -22,6 +22,10 @@ static const char CATALOG_TABLES[] =
     "  index_xxh3 INTEGER NOT NULL,"
     "  created_at_us INTEGER NOT NULL"
     ") STRICT;"
+    "CREATE TABLE retired ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  name TEXT NOT NULL"
+    ") STRICT;"
     "CREATE TABLE input ("
     "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
     "  kind TEXT NOT NULL CHECK (kind IN ('file', 'kafka')),"
@@ -55,6 +59,11 @@ enum catalog_statement {
   SQL_LAST_SEGMENT,
   SQL_ADD_SEGMENT,
   SQL_READ_SEGMENTS,
+  SQL_REMOVE_SEGMENT,
+  SQL_ADD_RETIRED,
+  SQL_LAST_RETIRED,
+  SQL_READ_RETIRED,
+  SQL_FORGET_RETIRED,
   SQL_ADD_INPUT,
   SQL_SET_INPUT,
   SQL_READ_INPUTS,
@@ -75,8 +84,15 @@ static const char *const CATALOG_SQL[SQL_COUNT] = {
         "INSERT INTO segment (id, dataset, version, resolution_s, writer, name, rows, bytes, from_us, to_us, index_xxh3,"
         " created_at_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [SQL_READ_SEGMENTS] =
-        "SELECT id, dataset, version, resolution_s, writer, name, rows, bytes, from_us, to_us, index_xxh3"
+        "SELECT id, dataset, version, resolution_s, writer, name, rows, bytes, from_us, to_us, index_xxh3, created_at_us"
         " FROM segment WHERE ?1 IS NULL OR dataset = ?1 ORDER BY id",
+    [SQL_REMOVE_SEGMENT] = "DELETE FROM segment WHERE id = ?",
+    [SQL_ADD_RETIRED] = "INSERT INTO retired (name) VALUES (?)",
+    [SQL_LAST_RETIRED] = "SELECT seq FROM sqlite_sequence WHERE name = 'retired'",
+    /* Rows of the same content have the same name: a file may be live again. */
+    [SQL_READ_RETIRED] =
+        "SELECT id, name, EXISTS (SELECT 1 FROM segment WHERE segment.name = retired.name) FROM retired ORDER BY id",
+    [SQL_FORGET_RETIRED] = "DELETE FROM retired WHERE id = ?",
     [SQL_ADD_INPUT] =
         "INSERT INTO input (kind, name, device, inode, head_len, head_xxh3, tail_len, tail_xxh3, committed, replay_from,"
         " updated_at_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -4,6 +4,7 @@
 
 #include "aggregate/catalog.h"
 
+#define SEGMENT_SUFFIX ".mp.zst"
 #define PENDING_SUFFIX ".tmp"
 
 /* Notes a file segments_dir/NAME.tmp, written and fsynced. The directory's name is copied. */

@@ -72,6 +72,10 @@ static inline uint32_t segment_row_period(const struct dataset *dataset, const v
   return period;
 }
 
+static inline void segment_set_row_period(const struct dataset *dataset, void *row, uint32_t period) {
+  memcpy((char *)row + dataset_time_column(dataset)->offset, &period, sizeof period);
+}
+
 /* Appends the columns as they stand in the description: [["minute", "u32", "key"], ...]. */
 static inline void segment_write_columns(const struct dataset *dataset, struct buf *out) {
   msgpack_write_array(out, (uint32_t)dataset->column_count);

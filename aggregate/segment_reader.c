@@ -32,6 +32,7 @@ struct segment_reader {
   uint64_t content_bytes;
 
   uint64_t period_begin, period_end; /* rows wanted */
+  uint32_t period_step;              /* times are rounded down to a multiple of it; 1: they stay */
   size_t frame;                      /* the next to load */
   uint32_t rows_left;                /* in `rest` */
   struct msgpack_reader rest;        /* what is left of `content` */
@@ -204,6 +205,7 @@ static struct segment_reader *open_checked(int fd, bool owns_fd, const char *nam
   r->record.dataset = (enum dataset_id)(dataset - DATASETS);
   r->record.version = dataset->version;
   segment_reader_set_range(r, INT64_MIN, INT64_MAX);
+  r->period_step = 1;
   struct stat st;
   uint64_t header_hash = 0;
   bool ok = fstat(fd, &st) == 0;
@@ -317,6 +319,16 @@ void segment_reader_set_range(struct segment_reader *r, int64_t since_us, int64_
   if (until_us > 0) r->period_end = (uint64_t)(until_us / unit_us + (until_us % unit_us != 0));
 }
 
+void segment_reader_set_rounding(struct segment_reader *r, uint32_t resolution_s) {
+  uint32_t unit_s = dataset_time_unit_s(r->dataset);
+  r->period_step = resolution_s > unit_s ? resolution_s / unit_s : 1;
+}
+
+/* Rows out of the range are passed over, through the ends of frames. */
+bool segment_reader_may_leave_frame(const struct segment_reader *r) {
+  return r->rows_left == 0 || r->period_begin > 0 || r->period_end <= UINT32_MAX;
+}
+
 bool segment_reader_next(struct segment_reader *r, const void **row, struct error *err) {
   *row = NULL;
   for (;;) {
@@ -330,6 +342,7 @@ bool segment_reader_next(struct segment_reader *r, const void **row, struct erro
     r->rows_left--;
     uint32_t period = segment_row_period(r->dataset, &r->row);
     if (period < r->period_begin || period >= r->period_end) continue;
+    if (r->period_step > 1) segment_set_row_period(r->dataset, &r->row, period - period % r->period_step);
     *row = &r->row;
     return true;
   }

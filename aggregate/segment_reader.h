@@ -41,10 +41,17 @@ bool segment_reader_check_frames(struct segment_reader *reader, struct error *er
  * overlap it. Before the first segment_reader_next. */
 void segment_reader_set_range(struct segment_reader *reader, int64_t since_us, int64_t until_us);
 
+/* Times of rows are rounded down to `resolution_s` (which divides a day). Rows stay in order; neighbours may get equal keys. Before the
+ * first segment_reader_next. */
+void segment_reader_set_rounding(struct segment_reader *reader, uint32_t resolution_s);
+
 /* The next row, good until the next call; its strings point into the reader. *row is NULL at the end. False: damaged. */
 bool segment_reader_next(struct segment_reader *reader, const void **row, struct error *err);
 
 /* The row that the last segment_reader_next gave. */
 const void *segment_reader_row(const struct segment_reader *reader);
+
+/* Whether the next segment_reader_next may give up the bytes that strings of rows so far point to. */
+bool segment_reader_may_leave_frame(const struct segment_reader *reader);
 
 #endif

@@ -20,11 +20,15 @@
  * table of 2^12 places, which fits the L1 cache, 768 MB/s at 6.24:1. */
 enum { ZSTD_LEVEL = 1, ZSTD_HASH_LOG = 12 };
 
+/* Merged rows are written once and read for years. */
+enum { ZSTD_LEVEL_MERGED = 3, ZSTD_LEVEL_DAYS = 6 };
+
 struct segment_writer {
   const struct dataset *dataset;
   struct segment_record record;
-  char *path;      /* of the temporary file; NULL for a run, which has no name */
-  const char *dir; /* the store's segments directory; NULL for a run */
+  char *path;        /* of the temporary file; NULL for a run, which has no name */
+  const char *label; /* of merged rows: the name is made of it when the content is known */
+  const char *dir;   /* the store's segments directory; NULL for a run */
   int fd;
   uint64_t at; /* where the next frame goes */
   uint32_t header_size;
@@ -38,7 +42,7 @@ struct segment_writer {
   ZSTD_CCtx *zstd;
 };
 
-static const char *writer_path(const struct segment_writer *w) { return w->path ? w->path : "temporary file of a query"; }
+static const char *writer_path(const struct segment_writer *w) { return w->path ? w->path : "temporary file of a merge"; }
 
 static void writer_free(struct segment_writer *w) {
   if (w->fd >= 0) close(w->fd);
@@ -94,11 +98,8 @@ static struct segment_writer *writer_new(const struct dataset *dataset, unsigned
   return w;
 }
 
-struct segment_writer *segment_writer_new(struct store *store, const struct dataset *dataset, unsigned writer, struct error *err) {
-  struct segment_writer *w = writer_new(dataset, writer);
-  w->record.id = store_next_segment_id(store);
-  w->dir = store_segments_dir(store);
-  snprintf(w->record.name, sizeof w->record.name, "%s-%010" PRIu64 "-%u.mp.zst", dataset->name, w->record.id, writer);
+/* The temporary file of the record's name; frees `w` when that fails. */
+static struct segment_writer *make_file(struct segment_writer *w, struct error *err) {
   if (asprintf(&w->path, "%s/%s" PENDING_SUFFIX, w->dir, w->record.name) < 0) {
     w->path = NULL;
     error_set_errno(err, ERROR_INPUT, errno, "cannot name segment %s", w->record.name);
@@ -112,17 +113,44 @@ struct segment_writer *segment_writer_new(struct store *store, const struct data
   return NULL;
 }
 
-struct segment_writer *segment_writer_new_run(const struct dataset *dataset, struct error *err) {
-  const char *dir = getenv("TMPDIR");
+static void take_id(struct segment_writer *w, struct store *store, const char *kind) {
+  w->record.id = store_next_segment_id(store);
+  w->dir = store_segments_dir(store);
+  snprintf(w->record.name, sizeof w->record.name, "%s-%010" PRIu64 "-%s" SEGMENT_SUFFIX, w->dataset->name, w->record.id, kind);
+}
+
+struct segment_writer *segment_writer_new(struct store *store, const struct dataset *dataset, unsigned writer, struct error *err) {
+  struct segment_writer *w = writer_new(dataset, writer);
+  char number[16];
+  snprintf(number, sizeof number, "%u", writer);
+  take_id(w, store, number);
+  return make_file(w, err);
+}
+
+struct segment_writer *segment_writer_new_merged(struct store *store, const struct dataset *dataset, enum segment_origin origin,
+                                                 uint32_t resolution_s, const char *label, struct error *err) {
+  struct segment_writer *w = writer_new(dataset, (unsigned)origin);
+  w->record.resolution_s = resolution_s;
+  w->label = label;
+  ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_hashLog, 0); /* of the level */
+  ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, origin == SEGMENT_FROM_MONTH ? ZSTD_LEVEL_DAYS : ZSTD_LEVEL_MERGED);
+  take_id(w, store, "merged");
+  return make_file(w, err);
+}
+
+uint64_t segment_writer_content_bytes(const struct segment_writer *w) { return w->content_bytes + w->content.len; }
+
+struct segment_writer *segment_writer_new_run(const struct dataset *dataset, const char *dir, struct error *err) {
+  if (!dir) dir = getenv("TMPDIR");
   char path[4096];
-  snprintf(path, sizeof path, "%s/bouncemill-query-XXXXXX", dir && dir[0] ? dir : "/tmp");
+  snprintf(path, sizeof path, "%s/bouncemill-merge-XXXXXX", dir && dir[0] ? dir : "/tmp");
   struct segment_writer *w = writer_new(dataset, 0);
   w->fd = mkostemp(path, O_CLOEXEC);
   if (w->fd >= 0) {
     unlink(path);
     return w;
   }
-  error_set_errno(err, ERROR_INPUT, errno, "cannot make a temporary file for the query, %s (TMPDIR says where)", path);
+  error_set_errno(err, ERROR_INPUT, errno, "cannot make a temporary file for a merge, %s", path);
   writer_free(w);
   return NULL;
 }
@@ -227,10 +255,28 @@ static bool write_rest(struct segment_writer *w, struct error *err) {
   return true;
 }
 
+/* Gives the temporary file the name that its content has earned. */
+static bool name_by_content(struct segment_writer *w, struct error *err) {
+  char *path;
+  snprintf(w->record.name, sizeof w->record.name, "%s-%s-%016" PRIx64 SEGMENT_SUFFIX, w->dataset->name, w->label,
+           w->record.index_hash);
+  if (asprintf(&path, "%s/%s" PENDING_SUFFIX, w->dir, w->record.name) < 0)
+    return error_set_errno(err, ERROR_INPUT, errno, "cannot name segment %s", w->record.name);
+  bool ok = rename(w->path, path) == 0 || error_set_errno(err, ERROR_STORAGE, errno, "cannot rename %s", w->path);
+  if (!ok) {
+    free(path);
+    return false;
+  }
+  free(w->path);
+  w->path = path;
+  return true;
+}
+
 bool segment_writer_finish(struct segment_writer *w, struct pending_segments *pending, struct error *err) {
   bool is_empty = !w->rows && !w->frame_count;
   bool ok = is_empty || write_rest(w, err);
   if (ok && !is_empty && fsync(w->fd) != 0) ok = error_set_errno(err, ERROR_STORAGE, errno, "cannot fsync %s", w->path);
+  if (ok && !is_empty && w->label) ok = name_by_content(w, err);
   if (!ok || is_empty) {
     segment_writer_abort(w);
     return ok;

@@ -25,9 +25,25 @@ bool segment_writer_finish(struct segment_writer *w, struct pending_segments *pe
 /* Unlinks the file and frees. */
 void segment_writer_abort(struct segment_writer *w);
 
-/* A sorted run of a query: a segment in a file without a name, in $TMPDIR or /tmp, that goes when its descriptor is closed. No
- * fsync. segment_writer_finish_run frees `w` and returns the descriptor, -1 on failure. */
-struct segment_writer *segment_writer_new_run(const struct dataset *dataset, struct error *err);
+/* Who wrote a segment, as the header says: the number of a worker, or one of these. */
+enum segment_origin {
+  SEGMENT_FROM_BUNDLE = -3, /* several segments as they were, put together */
+  SEGMENT_FROM_DAY = -2,    /* all rows of a UTC day */
+  SEGMENT_FROM_MONTH = -1,  /* all rows of a calendar month in UTC */
+};
+
+/* A segment of merged rows: its bytes and its name depend on nothing but its rows and these.
+ *
+ *   traffic-2026-11-24-0-9f86d081884c7d65.mp.zst     dataset, `label` (the piece of the day), checksum of the index */
+struct segment_writer *segment_writer_new_merged(struct store *store, const struct dataset *dataset, enum segment_origin origin,
+                                                 uint32_t resolution_s, const char *label, struct error *err);
+
+/* Bytes of rows so far, before compression. */
+uint64_t segment_writer_content_bytes(const struct segment_writer *w);
+
+/* A sorted run of a merge: a segment in a file without a name, in `dir` (NULL: $TMPDIR or /tmp), that goes when its descriptor is
+ * closed. No fsync. segment_writer_finish_run frees `w` and returns the descriptor, -1 on failure. */
+struct segment_writer *segment_writer_new_run(const struct dataset *dataset, const char *dir, struct error *err);
 int segment_writer_finish_run(struct segment_writer *w, struct error *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -13,10 +14,10 @@
 #include <unistd.h>
 
 #include "aggregate/pending.h"
+#include "aggregate/readers.h"
 #include "base/clock.h"
 #include "base/log.h"
 
-#define SEGMENT_SUFFIX ".mp.zst"
 enum { LOCK_TRIES = 5, LOCK_PAUSE_US = 10000 };
 
 /* What one store_read_inputs gave; kept until store_close. */
@@ -29,9 +30,10 @@ struct inputs_read {
 
 struct store {
   enum store_mode mode;
-  char *dir, *segments_dir, *catalog_path, *lock_path;
-  int segments_fd, lock_fd;
+  char *dir, *segments_dir, *catalog_path, *lock_path, *readers_path;
+  int segments_fd, lock_fd, readers_fd;
   struct catalog *catalog;
+  pthread_mutex_t catalog_lock; /* commits and swaps are of different threads */
   _Atomic uint64_t last_segment_id;
   struct inputs_read *inputs_read;
 };
@@ -41,6 +43,10 @@ const char *store_segments_dir(const struct store *store) { return store->segmen
 struct catalog *store_catalog(struct store *store) {
   return store->catalog;
 }
+void store_lock_catalog(struct store *store) { pthread_mutex_lock(&store->catalog_lock); }
+void store_unlock_catalog(struct store *store) { pthread_mutex_unlock(&store->catalog_lock); }
+int store_readers_fd(const struct store *store) { return store->readers_fd; }
+int store_segments_fd(const struct store *store) { return store->segments_fd; }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------------- */
 
@@ -141,11 +147,28 @@ static bool is_ours(struct slice name) {
   return slice_ends_with(name, SLICE(SEGMENT_SUFFIX));
 }
 
-static int compare_names(const void *a, const void *b) {
-  return strcmp(((const struct segment_record *)a)->name, ((const struct segment_record *)b)->name);
-}
-static int compare_name_to_record(const void *name, const void *record) {
-  return strcmp(name, ((const struct segment_record *)record)->name);
+typedef char segment_name[SEGMENT_NAME_MAX];
+
+static int compare_names(const void *a, const void *b) { return strcmp(a, b); }
+
+/* The names of live segments and of retired files, sorted; the caller frees. */
+static bool list_names(struct store *store, segment_name **out, size_t *count, struct error *err) {
+  struct segment_record *live = NULL;
+  struct retired_file *retired = NULL;
+  size_t live_count, retired_count;
+  *out = NULL;
+  *count = 0;
+  if (!catalog_read_segments(store->catalog, DATASET_COUNT, &live, &live_count, err)) return false;
+  bool ok = catalog_read_retired(store->catalog, &retired, &retired_count, err);
+  if (ok) {
+    segment_name *names = *out = memory_alloc((live_count + retired_count) * sizeof *names);
+    for (size_t i = 0; i < live_count; i++) memcpy(names[(*count)++], live[i].name, sizeof *names);
+    for (size_t i = 0; i < retired_count; i++) memcpy(names[(*count)++], retired[i].name, sizeof *names);
+    if (*count) qsort(names, *count, sizeof *names, compare_names);
+  }
+  free(live);
+  free(retired);
+  return ok;
 }
 
 /* With an empty catalog, finished segments mean that the catalog was lost: deleting them would lose the rest. */
@@ -158,15 +181,14 @@ static bool refuse_orphans(const struct store *store, struct error *err) {
 
 /* Deletes segment files that no commit knows: what a killed writer left behind. Files of other names are not ours to delete. */
 static bool sweep(struct store *store, bool is_catalog_empty, struct error *err) {
-  struct segment_record *known = NULL;
+  segment_name *known = NULL;
   size_t count = 0;
-  if (!is_catalog_empty && !catalog_read_segments(store->catalog, DATASET_COUNT, &known, &count, err)) return false;
-  if (count) qsort(known, count, sizeof *known, compare_names);
+  if (!is_catalog_empty && !list_names(store, &known, &count, err)) return false;
   DIR *dir = opendir(store->segments_dir);
   bool ok = dir || error_set_errno(err, ERROR_INPUT, errno, "cannot read directory %s", store->segments_dir);
   for (struct dirent *entry; ok && (entry = readdir(dir)) != NULL;) {
     struct slice name = slice_from_cstr(entry->d_name);
-    if (!is_ours(name) || (count && bsearch(name.ptr, known, count, sizeof *known, compare_name_to_record))) continue;
+    if (!is_ours(name) || (count && bsearch(name.ptr, known, count, sizeof *known, compare_names))) continue;
     if (is_catalog_empty && slice_ends_with(name, SLICE(SEGMENT_SUFFIX))) {
       ok = refuse_orphans(store, err);
       break;
@@ -187,7 +209,10 @@ static bool open_writer(struct store *store, struct error *err) {
   store->segments_fd = open(store->segments_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (store->segments_fd < 0) return error_set_errno(err, ERROR_INPUT, errno, "cannot open directory %s", store->segments_dir);
   store->catalog = catalog_open(store->catalog_path, STORE_WRITE, &is_empty, err);
-  if (!store->catalog || !sweep(store, is_empty, err)) return false;
+  if (!store->catalog) return false;
+  store->readers_fd = open(store->readers_path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (store->readers_fd < 0) return error_set_errno(err, ERROR_INPUT, errno, "cannot open %s", store->readers_path);
+  if ((!is_empty && !store_delete_retired(store, err)) || !sweep(store, is_empty, err)) return false;
   /* A catalog whose name is lost in a power cut would take its segments with it. */
   if (is_empty && (!catalog_make_tables(store->catalog, err) || !sync_directory(store->dir, err))) return false;
   uint64_t last;
@@ -209,12 +234,14 @@ static bool open_reader(struct store *store, struct error *err) {
 struct store *store_open(const char *dir, enum store_mode mode, struct error *err) {
   struct store *store = memory_zeroed(sizeof *store);
   store->mode = mode;
-  store->segments_fd = store->lock_fd = -1;
+  store->segments_fd = store->lock_fd = store->readers_fd = -1;
+  pthread_mutex_init(&store->catalog_lock, NULL);
   store->dir = path_join(dir, "");
   store->dir[strlen(store->dir) - 1] = '\0';
   store->segments_dir = path_join(dir, "segments");
   store->catalog_path = path_join(dir, "catalog.sqlite");
   store->lock_path = path_join(dir, "lock");
+  store->readers_path = path_join(dir, "readers");
   if (mode == STORE_WRITE ? open_writer(store, err) : open_reader(store, err)) return store;
   store_close(store);
   return NULL;
@@ -224,7 +251,9 @@ void store_close(struct store *store) {
   if (!store) return;
   catalog_close(store->catalog);
   if (store->segments_fd >= 0) close(store->segments_fd);
+  if (store->readers_fd >= 0) close(store->readers_fd);
   if (store->lock_fd >= 0) close(store->lock_fd);
+  pthread_mutex_destroy(&store->catalog_lock);
   while (store->inputs_read) {
     struct inputs_read *read = store->inputs_read;
     store->inputs_read = read->next;
@@ -236,6 +265,7 @@ void store_close(struct store *store) {
   free(store->segments_dir);
   free(store->catalog_path);
   free(store->lock_path);
+  free(store->readers_path);
   free(store);
 }
 
@@ -267,6 +297,19 @@ bool store_read_inputs(struct store *store, const struct input_position **out, s
 bool store_read_open_messages(struct store *store, bool (*each)(void *context, const struct open_message *message), void *context,
                               struct error *err) {
   return catalog_each_open_message(store->catalog, each, context, err);
+}
+
+bool store_snapshot(struct store *store, enum dataset_id dataset, struct segment_record **out, size_t *count, int *mark,
+                    struct error *err) {
+  uint64_t number;
+  *mark = -1;
+  store_lock_catalog(store);
+  bool ok = catalog_last_retired(store->catalog, &number, err);
+  if (ok) *mark = readers_mark(store->readers_path, number);
+  ok = ok && catalog_read_segments(store->catalog, dataset, out, count, err);
+  store_unlock_catalog(store);
+  if (!ok) readers_unmark(*mark);
+  return ok;
 }
 
 bool store_each_segment(struct store *store, enum dataset_id dataset,
@@ -312,6 +355,10 @@ static bool publish_files(struct store *store, struct commit *commit, struct err
   return is_synced;
 }
 
+bool store_publish(struct store *store, struct pending_segments *pending, struct error *err) {
+  return publish_files(store, &(struct commit){.pending = &pending, .pending_count = 1}, err);
+}
+
 static int compare_messages(const void *a, const void *b) {
   const struct open_message *x = *(const struct open_message *const *)a, *y = *(const struct open_message *const *)b;
   int order = slice_compare(x->scope, y->scope);
@@ -349,10 +396,13 @@ bool store_commit(struct store *store, struct commit *commit, struct error *err)
   /* New inputs get their ids inside the transaction and lose them again when it fails. */
   bool *is_new = memory_alloc(commit->input_count * sizeof *is_new);
   for (size_t i = 0; i < commit->input_count; i++) is_new[i] = commit->inputs[i].id == 0;
-  bool is_filled = publish_files(store, commit, err) && fill_transaction(store, commit, err);
+  bool is_published = publish_files(store, commit, err);
+  store_lock_catalog(store);
+  bool is_filled = is_published && fill_transaction(store, commit, err);
   bool ok = is_filled && catalog_commit(store->catalog, err);
+  if (!ok) catalog_rollback(store->catalog);
+  store_unlock_catalog(store);
   if (!ok) {
-    catalog_rollback(store->catalog);
     for (size_t i = 0; i < commit->input_count; i++)
       if (is_new[i]) commit->inputs[i].id = 0;
     error_context(err, "%s: commit", store->dir);

@@ -16,7 +16,28 @@ uint64_t store_next_segment_id(struct store *store);
 /* STORE/segments, good until store_close. */
 const char *store_segments_dir(const struct store *store);
 
-/* For query.c and verify.c. */
+/* The catalog, for one thread at a time: whoever may run beside the writer's commits holds the lock meanwhile. */
 struct catalog *store_catalog(struct store *store);
+void store_lock_catalog(struct store *store);
+void store_unlock_catalog(struct store *store);
+
+/* The live segments of a dataset (DATASET_COUNT: of all), for the caller to free, whose files stay until readers_unmark(*mark). */
+bool store_snapshot(struct store *store, enum dataset_id dataset, struct segment_record **out, size_t *count, int *mark,
+                    struct error *err);
+
+/* ---- swapping (store_swap.c) ------------------------------------------------------------------------------------------------- */
+
+/* `added` instead of `removed`, at once: as store_commit, but nothing that comes in or goes out changes what the rows say. For a thread of
+ * its own. The files of `removed` stay until no reader can hold them. `added` is empty afterwards. */
+bool store_swap(struct store *store, struct pending_segments *added, const struct segment_record *removed, size_t removed_count,
+                struct error *err);
+
+/* Deletes the retired files that no reader can hold any more. */
+bool store_delete_retired(struct store *store, struct error *err);
+
+/* For store_swap.c: final names for the files of `pending` and the directory fsynced; the open STORE/readers; the directory. */
+bool store_publish(struct store *store, struct pending_segments *pending, struct error *err);
+int store_readers_fd(const struct store *store);
+int store_segments_fd(const struct store *store);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "aggregate/readers.h"
 #include "aggregate/segment_reader.h"
 #include "aggregate/store.h"
 #include "base/buf.h"
@@ -76,19 +77,31 @@ static bool is_being_written(const struct verify *verify) {
   return is_locked;
 }
 
-static void check_strangers(struct verify *verify, const struct segment_record *known, size_t count) {
+static bool is_retired(const struct retired_file *files, size_t count, const char *name) {
+  for (size_t i = 0; i < count; i++)
+    if (strcmp(files[i].name, name) == 0) return true;
+  return false;
+}
+
+/* Retired files are there as long as a reader may have them open. */
+static bool check_strangers(struct verify *verify, const struct segment_record *known, size_t count, struct error *err) {
+  struct retired_file *retired;
+  size_t retired_count;
+  if (!catalog_read_retired(store_catalog(verify->store), &retired, &retired_count, err)) return false;
   DIR *dir = opendir(store_segments_dir(verify->store));
   struct buf path = {0};
   for (struct dirent *item; dir && (item = readdir(dir));) {
     if (item->d_name[0] == '.') continue;
     size_t i = 0;
     while (i < count && strcmp(known[i].name, item->d_name) != 0) i++;
-    if (i == count)
+    if (i == count && !is_retired(retired, retired_count, item->d_name))
       verify->each(verify->context, segment_path(verify, item->d_name, &path),
                    "is not in the catalog: left by a killed run, which the next one sweeps, or not of bouncemill");
   }
   if (dir) closedir(dir);
   buf_deinit(&path);
+  free(retired);
+  return true;
 }
 
 bool store_verify(struct store *store, void (*each)(void *context, const char *path, const char *finding), void *context,
@@ -98,11 +111,13 @@ bool store_verify(struct store *store, void (*each)(void *context, const char *p
   size_t count;
   bool is_written = is_being_written(&verify);
   if (!catalog_check(store_catalog(store), tell_catalog, &verify, err)) return false;
-  if (!catalog_read_segments(store_catalog(store), DATASET_COUNT, &records, &count, err)) return false;
+  int mark;
+  if (!store_snapshot(store, DATASET_COUNT, &records, &count, &mark, err)) return false;
   verify.decoder = segment_decoder_new();
   for (size_t i = 0; i < count; i++) check_segment(&verify, &records[i]);
-  if (!is_written && !is_being_written(&verify)) check_strangers(&verify, records, count);
+  readers_unmark(mark);
+  bool is_done = is_written || is_being_written(&verify) || check_strangers(&verify, records, count, err);
   segment_decoder_free(verify.decoder);
   free(records);
-  return true;
+  return is_done;
 }

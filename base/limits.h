@@ -68,6 +68,21 @@
 #define LIMIT_MERGE_READERS 256u
 #define LIMIT_MERGE_BYTES (64u << 20)
 
+/* What compaction merges at once: open segments, the bytes of their frames, and those beside a run, which has memory of its own. Under
+ * 64 MB in all for any store; more are merged in passes. */
+#define LIMIT_COMPACT_READERS 64u
+#define LIMIT_COMPACT_BYTES (24u << 20)
+#define LIMIT_COMPACT_BACKGROUND_BYTES (6u << 20)
+
+/* Rows of a compacted segment before compression; a day or month with more has several. */
+#define LIMIT_SEGMENT_CONTENT_BYTES (1024u << 20)
+
+/* So many segments of about one size become one bundle while their day is not over. */
+#define LIMIT_BUNDLE_SEGMENTS 16u
+
+/* Rows of replies that stay of a day when its hours are given up; the rarest others are added up by cause. */
+#define LIMIT_DAY_REPLIES 1000u
+
 /* Window of a zstd log archive that is read as input: what `zstd --long` makes and `zstd -d` takes without being asked (128 MiB). Ours is
  * smaller (above); archives are made by others, one is open at a time, and only the window it declares is allocated. */
 #define LIMIT_ARCHIVE_WINDOW_LOG 27

@@ -5,8 +5,12 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "tools/retention.h"
 
-void config_init(struct config *config) { *config = (struct config){.flush_interval_s = -1}; }
+void config_init(struct config *config) {
+  *config = (struct config){.flush_interval_s = -1};
+  retention_init(config->retention);
+}
 
 void config_deinit(struct config *config) {
   yaml_document_free(config->document);
@@ -105,6 +109,30 @@ static bool read_join(struct config *config, struct yaml_node node, struct error
   return yaml_is_absent(age) || read_unsigned(age, 1, 3650, &config->join_age_days, err);
 }
 
+static bool read_days(struct yaml_node map, const char *key, unsigned *days, struct error *err) {
+  struct yaml_node node = yaml_get(map, key);
+  return yaml_is_absent(node) || read_unsigned(node, 0, RETENTION_DAYS_MAX, days, err);
+}
+
+/* A map of datasets, each a map of days; what is not named keeps its default. */
+static bool read_retention(struct config *config, struct yaml_node node, struct error *err) {
+  static const char *const KEYS[] = {"minute_days", "hour_days", "keep_days", NULL};
+  if (!yaml_is_map(node)) return yaml_error(node, err, "needs a map of datasets");
+  for (size_t i = 0; i < yaml_count(node); i++) {
+    const struct dataset *dataset = dataset_find(yaml_text(yaml_key_at(node, i)));
+    struct yaml_node days = yaml_value_at(node, i);
+    if (!dataset) return yaml_error(yaml_key_at(node, i), err, "is no dataset");
+    if (!yaml_is_map(days)) return yaml_error(days, err, "needs a map with minute_days, hour_days and keep_days");
+    struct retention *retention = &config->retention[dataset - DATASETS];
+    if (!yaml_check_keys(days, KEYS, err) || !read_days(days, "minute_days", &retention->minute_days, err) ||
+        !read_days(days, "hour_days", &retention->hour_days, err) || !read_days(days, "keep_days", &retention->keep_days, err))
+      return false;
+    struct error reason = {0};
+    if (!retention_check(retention, dataset->name, &reason)) return yaml_error(days, err, "%s", reason.text);
+  }
+  return true;
+}
+
 static bool read_flush_interval(struct config *config, struct yaml_node node, struct error *err) {
   if (config_parse_seconds(yaml_text(node), &config->flush_interval_s)) return true;
   return yaml_error(node, err, "needs seconds from 0 to 86400");
@@ -130,14 +158,15 @@ static bool read_key(struct config *config, struct slice key, struct yaml_node v
   if (slice_equal(key, SLICE("accept_loss"))) return read_texts(value, config->accept_loss, &config->accept_loss_count, err);
   if (slice_equal(key, SLICE("kafka"))) return read_kafka(config, value, err);
   if (slice_equal(key, SLICE("sources"))) return read_sources(config, value, err);
+  if (slice_equal(key, SLICE("retention"))) return read_retention(config, value, err);
   return read_join(config, value, err);
 }
 
 bool config_read(struct config *config, const char *path, struct error *err) {
-  static const char *const KEYS[] = {"store",          "format",     "envelope",       "zone",        "threads",
-                                     "flush_interval", "follow",     "until_end",      "dead_letter", "max_line",
-                                     "listen",         "recipients", "recipients_key", "accept_loss", "inputs",
-                                     "rules",          "kafka",      "sources",        "join",        NULL};
+  static const char *const KEYS[] = {"store",          "format",      "envelope",    "zone",     "threads", "flush_interval",
+                                     "follow",         "until_end",   "dead_letter", "max_line", "listen",  "recipients",
+                                     "recipients_key", "accept_loss", "inputs",      "rules",    "kafka",   "sources",
+                                     "join",           "retention",   NULL};
   config->document = yaml_new_from_file(path, err);
   if (!config->document) return false;
   struct yaml_node root = yaml_root(config->document);

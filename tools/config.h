@@ -2,6 +2,7 @@
 #ifndef TOOLS_CONFIG_H
 #define TOOLS_CONFIG_H
 
+#include "aggregate/aggregate.h"
 #include "base/yaml.h"
 #include "ingest/ingest.h"
 
@@ -23,6 +24,7 @@ struct config {
   size_t source_count;
   size_t join_bytes;
   unsigned join_age_days;
+  struct retention retention[DATASET_COUNT];
   struct yaml_document *document; /* owns the texts */
 };
 

@@ -303,7 +303,7 @@ START_TEST(hours_that_overlap_the_range_are_read) {
   const int64_t hour = 3600 * US_PER_SECOND;
   struct error err = {0};
   const struct dataset *replies = &DATASETS[DATASET_replies];
-  struct segment_writer *w = segment_writer_new_run(replies, &err);
+  struct segment_writer *w = segment_writer_new_run(replies, NULL, &err);
   ck_assert_msg(w != NULL, "%s", err.text);
   for (uint32_t i = 0; i < 10; i++) {
     struct replies_row row = test_reply(i, "t", "e", 0);
