@@ -131,8 +131,8 @@ def test_reload_needs_a_run_that_answers(bouncemill, moon, tmp_path):
     moon.run.process.send_signal(signal.SIGSTOP)
     assert b"has not answered" in bouncemill.run("rules", "reload", "--store", moon.store, "--timeout", "0.1", code=75).stderr
     reload = bouncemill.start("rules", "reload", "--store", moon.store, stderr=subprocess.PIPE)
+    time.sleep(1)  # it has signalled, and waits
     moon.run.process.kill()
-    moon.run.process.send_signal(signal.SIGCONT)
     moon.run.process.wait()
     assert b"has ended" in reload.communicate(timeout=30)[1] and reload.returncode == 3
     assert b"no bouncemill writes it" in bouncemill.run("rules", "reload", "--store", moon.store, code=3).stderr
