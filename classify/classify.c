@@ -25,6 +25,7 @@ struct classify_context {
   struct verdict_cache *cache;
   struct provider_cache *providers;
   struct classify_counts counts;
+  bool skips_cache;
   struct slot slots[LIMIT_STAGE];
   char text[NORMALISED_BYTES_MAX];
 };
@@ -52,6 +53,8 @@ void classify_context_free(struct classify_context *context) {
   free(context);
 }
 
+void classify_context_use_cache(struct classify_context *context, bool uses_cache) { context->skips_cache = !uses_cache; }
+
 void classify_read_counts(const struct classify_context *context, struct classify_counts *out) { *out = context->counts; }
 
 /* What our own server refused has no provider: the reply is ours. */
@@ -73,6 +76,11 @@ static uint16_t find_provider(struct classify_context *context, const struct del
 static void decide(struct classify_context *context, const struct match_input *input, struct decision *out) {
   const struct classifier *c = context->classifier;
   bool is_scoped = input->provider != NO_PROVIDER && c->provider_is_scoped[input->provider];
+  if (context->skips_cache) {
+    context->counts.scans++;
+    matcher_decide(c->matcher, context->scratch, input, out);
+    return;
+  }
   struct verdict_key key = verdict_key_of(input, is_scoped ? input->provider : NO_PROVIDER);
   if (verdict_cache_find(context->cache, &key, out)) {
     context->counts.cache_hits++;

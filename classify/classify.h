@@ -32,6 +32,8 @@ void classifier_free(struct classifier *classifier);
 struct classify_context;
 struct classify_context *classify_context_new(const struct classifier *classifier, struct error *err);
 void classify_context_free(struct classify_context *context);
+/* False: every reply that is looked at is matched against the rules, as if it was new. For measuring; the answers are the same. */
+void classify_context_use_cache(struct classify_context *context, bool uses_cache);
 
 /* Verdicts of `count` deliveries (at most LIMIT_STAGE), in order. Uses status, smtp_code, dsn, reply, relay_host, recipient, service and
  * direction of each. Slices of the verdicts are good until the next call on this context. Allocates nothing. */
