@@ -25,6 +25,7 @@ struct normaliser {
   char code[4]; /* the reply code at the front; empty: none */
   bool is_multi_line;
   bool has_at_sign;
+  const char *no_at_before; /* from n->at to here no @ stands behind a local part: looked for once, not from each digit */
 };
 
 static void put(struct normaliser *n, const char *text, size_t len) {
@@ -94,22 +95,32 @@ static void take_parameter(struct normaliser *n, const char *stop) {
   }
 }
 
-/* The query of a URL: from '?' to the end of the word, a full stop or comma at its end aside. */
+/* Whether what was written last is a URL: a slash with no space, quote or parenthesis behind it. By memchr, as a reply may have a '?' in
+ * every place. */
+static bool is_in_url(const struct normaliser *n) {
+  size_t len = (size_t)(n->out - n->out_begin);
+  const char *slash = len ? memrchr(n->out_begin, '/', len) : NULL;
+  if (!slash) return false;
+  size_t behind = (size_t)(n->out - slash);
+  return !memchr(slash, ' ', behind) && !memchr(slash, '"', behind) && !memchr(slash, '(', behind);
+}
+
+/* The query of a URL: from '?' to the end of the word; a full stop or comma at its end is not of it. */
 static void take_query(struct normaliser *n) {
-  const char *url = n->out;
-  bool has_slash = false;
-  while (url > n->out_begin && url[-1] != ' ' && url[-1] != '"' && url[-1] != '(') has_slash |= *--url == '/';
-  const char *stop = n->at + 1;
-  while (stop < n->end && !is_space_or_control(*stop) && !strchr("<>\"')]", *stop)) stop++;
-  while (stop > n->at + 1 && strchr(".,;:!?", stop[-1])) stop--;
+  bool is_url = is_in_url(n);
   *n->out++ = *n->at++;
-  if (!has_slash) return;
+  if (!is_url) return;
+  const char *end_of_word = n->at;
+  while (end_of_word < n->end && !is_space_or_control(*end_of_word) && !strchr("<>\"')]", *end_of_word)) end_of_word++;
+  const char *stop = end_of_word;
+  while (stop > n->at && strchr(".,;:!?", stop[-1])) stop--;
   while (n->at < stop) {
     const char *end = n->at;
     while (end < stop && *end != '&' && *end != ';') end++;
     take_parameter(n, end);
     if (n->at < stop) *n->out++ = *n->at++;
   }
+  copy_lower(n, end_of_word);
   n->floor = n->at;
 }
 
@@ -148,7 +159,6 @@ static void take_address(struct normaliser *n, const char *domain) {
   if (from > n->out_begin && from[-1] == ':' && n->out - from >= 2 && from[0] == '/' && from[1] == '/')
     for (char *p = from; p < n->out; p++)
       if (*p == '/') from = p + 1;
-  const char *stop = skip_domains(domain, n->end);
   if (from == n->out) {
     *n->out++ = '@';
     n->at++;
@@ -156,7 +166,7 @@ static void take_address(struct normaliser *n, const char *domain) {
   }
   n->out = from;
   PUT(n, "<addr>");
-  n->at = n->floor = stop;
+  n->at = n->floor = skip_domains(domain, n->end);
 }
 
 /* Drops the codes that open the further lines of a joined multi-line reply. */
@@ -298,7 +308,7 @@ static void take_run(struct normaliser *n) {
 }
 
 static void take_digit(struct normaliser *n) {
-  if (n->has_at_sign) {
+  if (n->has_at_sign && n->at >= n->no_at_before) {
     const char *p = n->at;
     while (p < n->end && byte_is(*p, BYTE_LOCAL)) p++;
     if (p < n->end && *p == '@') {
@@ -306,6 +316,7 @@ static void take_digit(struct normaliser *n) {
       take_address(n, p + 1);
       return;
     }
+    n->no_at_before = p;
   }
   if (n->at > n->floor && n->at[-1] == '%' && n->at[0] == '4' && n->at[1] == '0' && n->at + 2 < n->end) {
     n->out--;
@@ -394,7 +405,8 @@ size_t normalise_reply(struct slice reply, char *out) {
   size_t len = cut_length(reply);
   copy_blocks(padded, reply.ptr, len);
   memset(padded + len, 0, 32);
-  struct normaliser n = {.begin = padded, .end = padded + len, .at = padded, .floor = padded, .out = out, .out_begin = out};
+  struct normaliser n = {
+      .begin = padded, .end = padded + len, .at = padded, .floor = padded, .out = out, .out_begin = out, .no_at_before = padded};
   n.has_at_sign = memchr(padded, '@', len) != NULL;
   while (n.at < n.end && is_space_or_control(*n.at)) n.floor = ++n.at;
   take_front_code(&n);

@@ -80,7 +80,8 @@ size_t varying_ipv6(const char *at, const char *end) {
     size_t digits = count_class(p, end, BYTE_HEX, 5);
     if (digits > 4) return 0;
     if (digits == 0) break;
-    p += digits, groups++;
+    p += digits;
+    if (++groups > 8) return 0; /* so that a row of hundreds is not read again from each of them */
   }
   if (p < end && byte_is(*p, BYTE_ALNUM)) return 0;
   bool is_whole = colons >= 2 && (has_gap ? groups >= 1 && groups < 8 : groups == 8);
