@@ -66,7 +66,8 @@ static bool peer_files_write(const char *dir, const struct classifier *classifie
     fprintf(replies, "%ld\t%.*s\n", number, (int)normalise_reply(deliveries[i].reply, text), text);
   }
   classify_context_free(context);
-  return (fclose(patterns) == 0) & (fclose(replies) == 0);
+  bool is_written = fclose(patterns) == 0;
+  return fclose(replies) == 0 && is_written;
 }
 
 #endif

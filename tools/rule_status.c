@@ -25,7 +25,7 @@ static bool write_file(const char *path, struct slice text) {
     is_written = wrote > 0;
     text = slice_skip(text, is_written ? (size_t)wrote : 0);
   }
-  return (close(fd) == 0) & is_written;
+  return close(fd) == 0 && is_written;
 }
 
 bool rule_status_write(const char *store_dir, const struct rule_status *status, struct error *err) {
