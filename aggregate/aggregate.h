@@ -131,6 +131,11 @@ struct segment_info {
 bool store_each_segment(struct store *store, enum dataset_id dataset,
                         bool (*each)(void *context, const struct segment_info *segment), void *context, struct error *err);
 
+/* Paths (good during the call) of the live segments, oldest first, whose every byte is as its checksum says; `each` returns false to stop.
+ * A damaged one is named in the log, counted in *damaged and left out. */
+bool store_each_whole_segment(struct store *store, enum dataset_id dataset, bool (*each)(void *context, const char *path),
+                              void *context, size_t *damaged, struct error *err);
+
 /* Checks the catalog and every byte of every live segment; calls `each` for each finding. False only when it could not check. */
 bool store_verify(struct store *store, void (*each)(void *context, const char *path, const char *finding), void *context,
                   struct error *err);

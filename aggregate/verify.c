@@ -1,4 +1,5 @@
-/* Is the store whole: SQLite's own check, every byte and every row of every segment, and no file too few or too many. */
+/* Is the store whole: SQLite's own check, every byte and every row of every segment, and no file too few or too many; and the segments
+ * that are whole, for other engines. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,6 +11,7 @@
 #include "aggregate/segment_reader.h"
 #include "aggregate/store.h"
 #include "base/buf.h"
+#include "base/log.h"
 
 struct verify {
   struct store *store;
@@ -120,4 +122,47 @@ bool store_verify(struct store *store, void (*each)(void *context, const char *p
   segment_decoder_free(verify.decoder);
   free(records);
   return is_done;
+}
+
+/* ---- whole segments, for other engines ---------------------------------------------------------------------------------------- */
+
+struct whole_segments {
+  struct store *store;
+  struct segment_decoder *decoder;
+  bool (*each)(void *context, const char *path);
+  void *context;
+  size_t damaged;
+};
+
+/* False when `each` wants no more. */
+static bool take_if_whole(struct whole_segments *whole, const struct segment_record *record) {
+  struct error err = {0};
+  struct buf path = {0};
+  buf_printf(&path, "%s/%s", store_segments_dir(whole->store), record->name);
+  buf_append_byte(&path, '\0');
+  struct segment_reader *reader = segment_reader_open(path.ptr, &DATASETS[record->dataset], whole->decoder, &err);
+  bool is_whole = reader && segment_reader_is(reader, record, &err) && segment_reader_check_frames(reader, &err);
+  bool wants_more = !is_whole || whole->each(whole->context, path.ptr);
+  if (!is_whole) {
+    char quoted[ERROR_TEXT_MAX + 64];
+    log_event(LOG_WARNING, "damaged_segment", "error=%s", log_value(quoted, sizeof quoted, slice_from_cstr(err.text)));
+    whole->damaged++;
+  }
+  segment_reader_close(reader);
+  buf_deinit(&path);
+  return wants_more;
+}
+
+bool store_each_whole_segment(struct store *store, enum dataset_id dataset, bool (*each)(void *context, const char *path),
+                              void *context, size_t *damaged, struct error *err) {
+  struct whole_segments whole = {.store = store, .each = each, .context = context};
+  struct segment_record *records;
+  size_t count;
+  if (!catalog_read_segments(store_catalog(store), dataset, &records, &count, err)) return false;
+  whole.decoder = segment_decoder_new();
+  for (size_t i = 0; i < count && take_if_whole(&whole, &records[i]); i++) continue;
+  segment_decoder_free(whole.decoder);
+  free(records);
+  *damaged = whole.damaged;
+  return true;
 }

@@ -19,6 +19,7 @@ static const char HELP[] =
     "Checks the rules and the environment, and with --store every byte of a store. One line for\n"
     "each check, \"ok\" or \"BAD\" in front.\n\n"
     "  -s, --store DIR      check this store too\n"
+    "      --verify         check the store alone (default: ./store), not rules and environment\n"
     "  -h, --help           this text\n\n"
     "Exit codes: 0 all ok, 1 findings, 2 usage, 3 the store cannot be checked.\n";
 
@@ -135,9 +136,13 @@ static bool check_store(struct doctor *doctor, const char *dir, struct error *er
   return is_done;
 }
 
+enum { OPTION_VERIFY = 256 };
+
 int doctor_main(int argc, char **argv) {
-  static const struct option LONG[] = {STORE_LONG_OPTION, {"help", no_argument, NULL, 'h'}, {0}};
+  static const struct option LONG[] = {
+      STORE_LONG_OPTION, {"verify", no_argument, NULL, OPTION_VERIFY}, {"help", no_argument, NULL, 'h'}, {0}};
   const char *dir = NULL;
+  bool is_store_alone = false;
   optind = 0;
   for (int option; (option = getopt_long(argc, argv, ":s:h", LONG, NULL)) != -1;) {
     if (option == ':' || option == '?') return command_bad_option("doctor", option, argv[optind - 1]);
@@ -145,13 +150,19 @@ int doctor_main(int argc, char **argv) {
       fputs(HELP, stdout);
       return EXIT_OK;
     }
-    dir = optarg;
+    if (option == OPTION_VERIFY)
+      is_store_alone = true;
+    else
+      dir = optarg;
   }
   if (optind < argc) return command_usage("doctor", "unexpected argument '%s'", argv[optind]);
   struct doctor doctor = {0};
   struct error err = {0};
-  check_rules(&doctor);
-  check_zones(&doctor);
+  if (is_store_alone && !dir) dir = "store";
+  if (!is_store_alone) {
+    check_rules(&doctor);
+    check_zones(&doctor);
+  }
   bool is_checked = !dir || check_store(&doctor, dir, &err);
   buf_deinit(&doctor.damaged);
   if (!is_checked) return command_fail(&err);

@@ -10,10 +10,10 @@ static const char HELP[] =
     "Paths of the live segments of DATASET (traffic, relays, replies, senders, recipients), one a line, oldest\n"
     "first. Each is rows of MessagePack in zstd: docs/format.md.\n\n" STORE_HELP
     "  -h, --help           this text\n\n"
-    "Exit codes: 0 ok, 2 usage, 3 the store cannot be read.\n";
+    "Exit codes: 0 ok, 1 damaged segments were left out, 2 usage, 3 the store cannot be read.\n";
 
-static bool add_path(void *context, const struct segment_info *segment) {
-  buf_append(context, segment->path, strlen(segment->path));
+static bool add_path(void *context, const char *path) {
+  buf_append(context, path, strlen(path));
   buf_append_byte(context, '\n');
   return true;
 }
@@ -38,9 +38,11 @@ int files_main(int argc, char **argv) {
   struct store *store = store_open(options.dir, STORE_READ, &err);
   if (!store) return command_fail(&err);
   struct buf out = {0};
-  bool is_done = store_each_segment(store, (enum dataset_id)(dataset - DATASETS), add_path, &out, &err) &&
+  size_t damaged = 0;
+  bool is_done = store_each_whole_segment(store, (enum dataset_id)(dataset - DATASETS), add_path, &out, &damaged, &err) &&
                  command_write(buf_slice(&out), &err);
   buf_deinit(&out);
   store_close(store);
-  return is_done ? EXIT_OK : command_fail(&err);
+  if (!is_done) return command_fail(&err);
+  return damaged ? EXIT_FINDINGS : EXIT_OK;
 }

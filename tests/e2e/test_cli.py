@@ -179,14 +179,21 @@ def test_a_damaged_segment_is_left_out_and_said(bouncemill, store):
         data[len(data) // 2] ^= 0x10
         file.seek(0)
         file.write(data)
-    for args in (["report"], ["report", "--json"], ["dump", "traffic"]):
+    # The rest is still told: a second segment.
+    (store.parent / "more.log").write_bytes(LOG.replace(b"4HbX1c2DqKz1", b"4HbX1c2DqKz2"))
+    bouncemill.run("run", "--store", store, store.parent / "more.log")
+    for args in (["report"], ["report", "--json"], ["query"], ["dump", "traffic"], ["files", "traffic"]):
         done = bouncemill.run(*args, "--store", store, code=FINDINGS)
         assert path.rpartition("/")[2].encode() in done.stderr
-    done = bouncemill.run("doctor", "--store", store, code=FINDINGS)
+        assert done.stdout
+    assert path.encode() not in done.stdout.splitlines() and len(done.stdout.splitlines()) == 1
+    assert json.loads(bouncemill.run("report", "--json", "--store", store, code=FINDINGS).stdout)["totals"]["attempts"] == 2
+    done = bouncemill.run("doctor", "--store", store, "--verify", code=FINDINGS)
     findings = done.stdout.splitlines()
+    assert not [line for line in findings if b"rules" in line or b"zones" in line]
     assert [line for line in findings if line.startswith(b"BAD") and path.rpartition("/")[2].encode() in line]
-    assert [line for line in findings if line.startswith(b"BAD  traffic: 1 segments") and line.endswith(b"1 damaged")]
-    assert [line for line in findings if line.startswith(b"ok   relays: 1 segments")]
+    assert [line for line in findings if line.startswith(b"BAD  traffic: 2 segments") and line.endswith(b"1 damaged")]
+    assert [line for line in findings if line.startswith(b"ok   relays: 2 segments")]
     assert bouncemill.dump("relays", store) != []
 
 
