@@ -19,8 +19,9 @@
 struct store;
 
 enum store_mode {
-  STORE_READ,  /* any number of readers; the store must exist */
-  STORE_WRITE, /* one writer: made when it is not there, locked (ERROR_RETRY when another holds it), unknown files swept */
+  STORE_READ,    /* any number of readers; the store must exist */
+  STORE_WRITE,   /* one writer: made when it is not there, locked (ERROR_RETRY when another holds it), unknown files swept */
+  STORE_REBUILD, /* for store_rebuild_catalog alone: locked, with a new, empty catalog beside the one that is lost */
 };
 struct store *store_open(const char *dir, enum store_mode mode, struct error *err);
 void store_close(struct store *store);
@@ -135,6 +136,15 @@ bool store_each_segment(struct store *store, enum dataset_id dataset,
  * A damaged one is named in the log, counted in *damaged and left out. */
 bool store_each_whole_segment(struct store *store, enum dataset_id dataset, bool (*each)(void *context, const char *path),
                               void *context, size_t *damaged, struct error *err);
+
+struct store_rebuilt {
+  uint64_t segments, inputs;
+};
+/* Makes the catalog anew that is missing or damaged (an error when it is whole), from the manifest and the segments; what is left of the old
+ * one stays beside it as *.damaged. `each` is called for each segment that is left out. Open messages older than the replay
+ * window are not in the manifest: the next run reads files from their beginning for them; those of Kafka are forgotten. */
+bool store_rebuild_catalog(const char *dir, void (*each)(void *context, const char *path, const char *finding), void *context,
+                           struct store_rebuilt *rebuilt, struct error *err);
 
 /* Checks the catalog and every byte of every live segment; calls `each` for each finding. False only when it could not check. */
 bool store_verify(struct store *store, void (*each)(void *context, const char *path, const char *finding), void *context,

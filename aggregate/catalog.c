@@ -30,8 +30,8 @@ static bool catalog_error(const struct catalog *c, struct error *err, const char
     case SQLITE_CORRUPT:
       return error_set(
           err, ERROR_INPUT,
-          "%s: %s: is damaged (%s); stop bouncemill and restore catalog.sqlite with its -wal from a backup, or move the "
-          "store away and read the logs again",
+          "%s: %s: is damaged (%s); stop bouncemill and let 'bouncemill doctor --rebuild-catalog' make it anew, or restore "
+          "catalog.sqlite with its -wal from a backup",
           c->path, doing, text);
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return error_set(err, ERROR_RETRY, "%s: %s: another program has locked it (%s)", c->path, doing, text);

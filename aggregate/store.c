@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aggregate/manifest.h"
 #include "aggregate/pending.h"
 #include "aggregate/readers.h"
 #include "base/clock.h"
@@ -174,8 +176,7 @@ static bool list_names(struct store *store, segment_name **out, size_t *count, s
 /* With an empty catalog, finished segments mean that the catalog was lost: deleting them would lose the rest. */
 static bool refuse_orphans(const struct store *store, struct error *err) {
   return error_set(err, ERROR_INPUT,
-                   "%s: is missing or empty, but %s has segments; restore catalog.sqlite with its -wal from a backup, or move the "
-                   "store away and read the logs again",
+                   "%s: is missing or empty, but %s has segments; 'bouncemill doctor --rebuild-catalog' makes it anew",
                    store->catalog_path, store->segments_dir);
 }
 
@@ -221,6 +222,45 @@ static bool open_writer(struct store *store, struct error *err) {
   return true;
 }
 
+/* ---- a catalog in place of one that is lost ---------------------------------------------------------------------------------- */
+
+static const char *const CATALOG_SUFFIXES[] = {"", "-wal", "-shm"};
+enum { CATALOG_FILES = 3 };
+
+static bool open_rebuilder(struct store *store, struct error *err) {
+  bool is_empty;
+  if (!take_lock(store, err)) return false;
+  for (size_t i = 0; i < CATALOG_FILES; i++) { /* of a rebuild that was killed */
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s.new%s", store->catalog_path, CATALOG_SUFFIXES[i]);
+    unlink(path);
+  }
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s.new", store->catalog_path);
+  store->catalog = catalog_open(path, STORE_WRITE, &is_empty, err);
+  return store->catalog && catalog_make_tables(store->catalog, err);
+}
+
+bool store_adopt_rebuilt(struct store *store, struct error *err) {
+  char from[PATH_MAX], to[PATH_MAX];
+  catalog_close(store->catalog); /* moves everything from the journal into the database */
+  store->catalog = NULL;
+  for (size_t i = 1; i < CATALOG_FILES; i++) {
+    snprintf(from, sizeof from, "%s.new%s", store->catalog_path, CATALOG_SUFFIXES[i]);
+    unlink(from);
+  }
+  /* The old journal must be gone before the new database has its name: SQLite would play it into it. */
+  for (size_t i = 0; i < CATALOG_FILES; i++) {
+    snprintf(from, sizeof from, "%s%s", store->catalog_path, CATALOG_SUFFIXES[i]);
+    snprintf(to, sizeof to, "%s.damaged%s", store->catalog_path, CATALOG_SUFFIXES[i]);
+    if (rename(from, to) != 0 && errno != ENOENT) return error_set_errno(err, ERROR_STORAGE, errno, "cannot rename %s", from);
+  }
+  if (!sync_directory(store->dir, err)) return false;
+  snprintf(from, sizeof from, "%s.new", store->catalog_path);
+  if (rename(from, store->catalog_path) != 0) return error_set_errno(err, ERROR_STORAGE, errno, "cannot rename %s", from);
+  return sync_directory(store->dir, err);
+}
+
 static bool open_reader(struct store *store, struct error *err) {
   bool is_empty;
   struct stat st;
@@ -242,7 +282,10 @@ struct store *store_open(const char *dir, enum store_mode mode, struct error *er
   store->catalog_path = path_join(dir, "catalog.sqlite");
   store->lock_path = path_join(dir, "lock");
   store->readers_path = path_join(dir, "readers");
-  if (mode == STORE_WRITE ? open_writer(store, err) : open_reader(store, err)) return store;
+  bool is_open = mode == STORE_WRITE  ? open_writer(store, err)
+                 : mode == STORE_READ ? open_reader(store, err)
+                                      : open_rebuilder(store, err);
+  if (is_open) return store;
   store_close(store);
   return NULL;
 }
@@ -391,6 +434,18 @@ static bool fill_transaction(struct store *store, struct commit *commit, struct 
   return put_open_messages(store, commit, err);
 }
 
+bool store_write_manifest(struct store *store, struct error *err) {
+  return manifest_write(store->dir, store->catalog, err) && sync_directory(store->dir, err);
+}
+
+/* The commit is done, whatever becomes of this: a manifest of the commit before is good, too, on the disk or not. */
+static void try_manifest(const struct store *store) {
+  struct error err = {0};
+  if (manifest_write(store->dir, store->catalog, &err)) return;
+  char quoted[ERROR_TEXT_MAX + 64];
+  log_event(LOG_DEBUG, "manifest", "error=%s", log_value(quoted, sizeof quoted, slice_from_cstr(err.text)));
+}
+
 bool store_commit(struct store *store, struct commit *commit, struct error *err) {
   assert(store->mode == STORE_WRITE);
   /* New inputs get their ids inside the transaction and lose them again when it fails. */
@@ -400,7 +455,10 @@ bool store_commit(struct store *store, struct commit *commit, struct error *err)
   store_lock_catalog(store);
   bool is_filled = is_published && fill_transaction(store, commit, err);
   bool ok = is_filled && catalog_commit(store->catalog, err);
-  if (!ok) catalog_rollback(store->catalog);
+  if (ok)
+    try_manifest(store);
+  else
+    catalog_rollback(store->catalog);
   store_unlock_catalog(store);
   if (!ok) {
     for (size_t i = 0; i < commit->input_count; i++)

@@ -13,6 +13,10 @@
 /* The next id for a segment; thread-safe. */
 uint64_t store_next_segment_id(struct store *store);
 
+/* For rebuild.c: closes the new catalog of a store of STORE_REBUILD and gives it the name of the one that is lost. After that only
+ * store_close may follow. */
+bool store_adopt_rebuilt(struct store *store, struct error *err);
+
 /* STORE/segments, good until store_close. */
 const char *store_segments_dir(const struct store *store);
 
@@ -31,6 +35,9 @@ bool store_snapshot(struct store *store, enum dataset_id dataset, struct segment
  * its own. The files of `removed` stay until no reader can hold them. `added` is empty afterwards. */
 bool store_swap(struct store *store, struct pending_segments *added, const struct segment_record *removed, size_t removed_count,
                 struct error *err);
+
+/* Writes the manifest, and its name to the disk. Under store_lock_catalog. */
+bool store_write_manifest(struct store *store, struct error *err);
 
 /* Deletes the retired files that no reader can hold any more. */
 bool store_delete_retired(struct store *store, struct error *err);

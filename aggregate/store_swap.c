@@ -58,6 +58,8 @@ bool store_delete_retired(struct store *store, struct error *err) {
   store_lock_catalog(store);
   bool ok = catalog_read_retired(catalog, &files, &count, err);
   if (ok) count = count_deletable(store, files, count);
+  /* A manifest that names what is deleted now would be of no use. */
+  if (ok && count) ok = store_write_manifest(store, err);
   if (ok && count) {
     ok = catalog_begin(catalog, err);
     for (size_t i = 0; i < count && ok; i++) ok = delete_file(store, &files[i], err);

@@ -19,6 +19,8 @@ static const char HELP[] =
     "Checks the rules and the environment, and with --store every byte of a store. One line for\n"
     "each check, \"ok\" or \"BAD\" in front.\n\n"
     "  -s, --store DIR      check this store too\n"
+    "      --rebuild-catalog  make the catalog of the store anew that was lost or is damaged, then check\n"
+    "                       the store\n"
     "      --verify         check the store alone (default: ./store), not rules and environment\n"
     "  -h, --help           this text\n\n"
     "Exit codes: 0 all ok, 1 findings, 2 usage, 3 the store cannot be checked.\n";
@@ -136,13 +138,25 @@ static bool check_store(struct doctor *doctor, const char *dir, struct error *er
   return is_done;
 }
 
-enum { OPTION_VERIFY = 256 };
+static bool rebuild_catalog(struct doctor *doctor, const char *dir, struct error *err) {
+  struct store_rebuilt rebuilt;
+  char detail[128];
+  if (!store_rebuild_catalog(dir, take_finding, doctor, &rebuilt, err)) return false;
+  snprintf(detail, sizeof detail, "made anew of %" PRIu64 " segments and %" PRIu64 " inputs", rebuilt.segments, rebuilt.inputs);
+  say(doctor, true, "catalog", detail);
+  return true;
+}
+
+enum { OPTION_VERIFY = 256, OPTION_REBUILD };
 
 int doctor_main(int argc, char **argv) {
-  static const struct option LONG[] = {
-      STORE_LONG_OPTION, {"verify", no_argument, NULL, OPTION_VERIFY}, {"help", no_argument, NULL, 'h'}, {0}};
+  static const struct option LONG[] = {STORE_LONG_OPTION,
+                                       {"verify", no_argument, NULL, OPTION_VERIFY},
+                                       {"rebuild-catalog", no_argument, NULL, OPTION_REBUILD},
+                                       {"help", no_argument, NULL, 'h'},
+                                       {0}};
   const char *dir = NULL;
-  bool is_store_alone = false;
+  bool is_store_alone = false, rebuilds = false;
   optind = 0;
   for (int option; (option = getopt_long(argc, argv, ":s:h", LONG, NULL)) != -1;) {
     if (option == ':' || option == '?') return command_bad_option("doctor", option, argv[optind - 1]);
@@ -150,10 +164,9 @@ int doctor_main(int argc, char **argv) {
       fputs(HELP, stdout);
       return EXIT_OK;
     }
-    if (option == OPTION_VERIFY)
-      is_store_alone = true;
-    else
-      dir = optarg;
+    if (option == 's') dir = optarg;
+    is_store_alone = is_store_alone || option == OPTION_VERIFY || option == OPTION_REBUILD;
+    rebuilds = rebuilds || option == OPTION_REBUILD;
   }
   if (optind < argc) return command_usage("doctor", "unexpected argument '%s'", argv[optind]);
   struct doctor doctor = {0};
@@ -163,7 +176,7 @@ int doctor_main(int argc, char **argv) {
     check_rules(&doctor);
     check_zones(&doctor);
   }
-  bool is_checked = !dir || check_store(&doctor, dir, &err);
+  bool is_checked = (!rebuilds || rebuild_catalog(&doctor, dir, &err)) && (!dir || check_store(&doctor, dir, &err));
   buf_deinit(&doctor.damaged);
   if (!is_checked) return command_fail(&err);
   return doctor.findings ? EXIT_FINDINGS : EXIT_OK;

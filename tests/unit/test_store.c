@@ -354,7 +354,7 @@ START_TEST(a_catalog_that_is_no_database_says_what_to_do) {
   for (int mode = STORE_READ; mode <= STORE_WRITE; mode++) {
     struct error err = {0};
     ck_assert_ptr_null(store_open(dir, (enum store_mode)mode, &err));
-    ck_assert_msg(strstr(err.text, "is damaged") && strstr(err.text, "from a backup"), "%s", err.text);
+    ck_assert_msg(strstr(err.text, "is damaged") && strstr(err.text, "--rebuild-catalog"), "%s", err.text);
     ck_assert_int_eq(error_exit_code(&err), 3);
   }
   test_dir_remove(dir);
