@@ -8,7 +8,7 @@
 #include "tools/retention.h"
 
 void config_init(struct config *config) {
-  *config = (struct config){.flush_interval_s = -1};
+  *config = (struct config){.flush_interval_s = -1, .compact_interval_s = -1};
   retention_init(config->retention);
 }
 
@@ -133,8 +133,8 @@ static bool read_retention(struct config *config, struct yaml_node node, struct 
   return true;
 }
 
-static bool read_flush_interval(struct config *config, struct yaml_node node, struct error *err) {
-  if (config_parse_seconds(yaml_text(node), &config->flush_interval_s)) return true;
+static bool read_interval(struct yaml_node node, double *seconds, struct error *err) {
+  if (config_parse_seconds(yaml_text(node), seconds)) return true;
   return yaml_error(node, err, "needs seconds from 0 to 86400");
 }
 
@@ -151,7 +151,8 @@ static bool read_key(struct config *config, struct slice key, struct yaml_node v
   if (slice_equal(key, SLICE("max_line")))
     return read_unsigned(value, LIMIT_LINE_BYTES_LEAST, LIMIT_LINE_BYTES_MOST, &config->max_line, err);
   if (slice_equal(key, SLICE("threads"))) return read_unsigned(value, 1, LIMIT_THREADS, &config->threads, err);
-  if (slice_equal(key, SLICE("flush_interval"))) return read_flush_interval(config, value, err);
+  if (slice_equal(key, SLICE("flush_interval"))) return read_interval(value, &config->flush_interval_s, err);
+  if (slice_equal(key, SLICE("compact_interval"))) return read_interval(value, &config->compact_interval_s, err);
   if (slice_equal(key, SLICE("follow"))) return read_bool(value, &config->follow, err);
   if (slice_equal(key, SLICE("until_end"))) return read_bool(value, &config->until_end, err);
   if (slice_equal(key, SLICE("inputs"))) return read_texts(value, config->inputs, &config->input_count, err);
@@ -163,10 +164,10 @@ static bool read_key(struct config *config, struct slice key, struct yaml_node v
 }
 
 bool config_read(struct config *config, const char *path, struct error *err) {
-  static const char *const KEYS[] = {"store",          "format",      "envelope",    "zone",     "threads", "flush_interval",
-                                     "follow",         "until_end",   "dead_letter", "max_line", "listen",  "recipients",
-                                     "recipients_key", "accept_loss", "inputs",      "rules",    "kafka",   "sources",
-                                     "join",           "retention",   NULL};
+  static const char *const KEYS[] = {"store",          "format",      "envelope",         "zone",     "threads", "flush_interval",
+                                     "follow",         "until_end",   "dead_letter",      "max_line", "listen",  "recipients",
+                                     "recipients_key", "accept_loss", "inputs",           "rules",    "kafka",   "sources",
+                                     "join",           "retention",   "compact_interval", NULL};
   config->document = yaml_new_from_file(path, err);
   if (!config->document) return false;
   struct yaml_node root = yaml_root(config->document);

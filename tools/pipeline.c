@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "tools/compactor.h"
 #include "tools/format_log.h"
 #include "tools/pipeline_internal.h"
 #include "tools/progress.h"
@@ -173,6 +174,7 @@ bool pipeline_run(struct pipeline *p, bool (*should_stop)(void *context), void *
   bool is_over = false, is_done = true;
   p->committed_at_us = clock_monotonic_us();
   publish_if_due(p, p->committed_at_us);
+  if (p->options.compact_interval_us) p->compactor = compactor_new(p->store, p->options.retention, p->options.compact_interval_us);
   while (is_done && !is_over && !should_stop(context)) {
     pipeline_poll_rules(p);
     is_done = p->blockage.is_blocked ? pipeline_wait_blocked(p, err) : take_batch(p, &is_over, err);
@@ -321,6 +323,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *options, struct err
 
 void pipeline_free(struct pipeline *p) {
   if (!p) return;
+  compactor_free(p->compactor);
   team_free(p->team);
   format_chooser_free(p->chooser);
   for (unsigned i = 0; i < p->worker_count; i++) {

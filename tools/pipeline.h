@@ -22,6 +22,8 @@ struct pipeline_options {
   struct time_rules time_rules;
   unsigned threads;
   int64_t flush_interval_us;
+  int64_t compact_interval_us; /* 0: the store is not compacted */
+  struct retention retention[DATASET_COUNT];
   struct source_options source; /* names, follow, until_end, Kafka properties; the rest is filled in */
   struct join_options join;
   struct recipient_options recipients;

@@ -61,6 +61,7 @@ struct pipeline {
   uint64_t rule_reloads, rule_reloads_failed;
   int64_t rules_loaded_at_us;
   struct classify_counts retired_counts; /* by rules that are no longer in use */
+  struct compactor *compactor;           /* while it runs; NULL: not wanted */
   struct source *source;
   struct format_chooser *chooser;
   struct dead_letters *dead_letters; /* NULL: none wanted */

@@ -18,6 +18,7 @@
 #include "tools/recipient_options.h"
 
 #define FLUSH_INTERVAL_S_DEFAULT 10.0
+#define COMPACT_INTERVAL_S_DEFAULT 30.0
 
 static const char HELP[] =
     "usage: bouncemill run [OPTION]... SOURCE...\n\n"
@@ -39,6 +40,8 @@ static const char HELP[] =
     "                          made anew), log it and read what is there; without it that is an error\n"
     "  -t, --threads N         worker threads, 1 to 64 (default: the machine's processors, at most 8)\n"
     "      --flush-interval S  seconds between commits, such as 10 or 0.02 (default: 10)\n"
+    "      --compact-interval S  seconds between looks for segments to merge and rows to roll up, beside\n"
+    "                          the work; 0 for never (default: 30)\n"
     "      --zone NAME         time zone of stamps that name none, such as Europe/Berlin\n"
     "                          (default: UTC)\n"
     "      --envelope NAME     what a shipper wrapped around the lines: auto (default; each line tells),\n"
@@ -90,6 +93,7 @@ enum {
   OPTION_RULES,
   OPTION_UNTIL_END,
   OPTION_FLUSH,
+  OPTION_COMPACT,
   OPTION_ZONE,
   OPTION_CHECK,
   OPTION_NO_PROGRESS
@@ -109,6 +113,7 @@ static const struct option LONG_OPTIONS[] = {{"store", required_argument, NULL, 
                                              {"until-end", no_argument, NULL, OPTION_UNTIL_END},
                                              {"threads", required_argument, NULL, 't'},
                                              {"flush-interval", required_argument, NULL, OPTION_FLUSH},
+                                             {"compact-interval", required_argument, NULL, OPTION_COMPACT},
                                              {"zone", required_argument, NULL, OPTION_ZONE},
                                              {"config", required_argument, NULL, 'c'},
                                              {"check-config", no_argument, NULL, OPTION_CHECK},
@@ -149,6 +154,10 @@ static int take_option(struct run_options *options, int option, char *value) {
       if (!config_parse_unsigned(slice_from_cstr(value), LIMIT_LINE_BYTES_LEAST, LIMIT_LINE_BYTES_MOST, &config->max_line))
         return command_usage("run", "--max-line needs bytes from %u to %u, not '%s'", LIMIT_LINE_BYTES_LEAST, LIMIT_LINE_BYTES_MOST,
                              value);
+      break;
+    case OPTION_COMPACT:
+      if (!config_parse_seconds(slice_from_cstr(value), &config->compact_interval_s))
+        return command_usage("run", "--compact-interval needs seconds from 0 to 86400, not '%s'", value);
       break;
     case OPTION_FLUSH:
       if (!config_parse_seconds(slice_from_cstr(value), &config->flush_interval_s))
@@ -208,6 +217,9 @@ static int make_pipeline_options(const struct run_options *options, struct pipel
   if (!out->envelope) return command_usage("run", "unknown envelope '%s'", envelope);
   double interval_s = config->flush_interval_s >= 0 ? config->flush_interval_s : FLUSH_INTERVAL_S_DEFAULT;
   out->flush_interval_us = (int64_t)(interval_s * 1e6);
+  out->compact_interval_us =
+      (int64_t)((config->compact_interval_s >= 0 ? config->compact_interval_s : COMPACT_INTERVAL_S_DEFAULT) * 1e6);
+  memcpy(out->retention, config->retention, sizeof out->retention);
   out->time_rules = (struct time_rules){.zone = config->zone, .now_us = clock_wall_us()};
   struct error err = {0};
   if (!time_rules_check(&out->time_rules, &err)) return command_usage("run", "--zone: %s", err.text);

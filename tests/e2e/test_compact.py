@@ -179,6 +179,35 @@ def test_readers_beside_compactions_always_see_everything(bouncemill, loose, und
     assert segments(store) == undisturbed
 
 
+def test_a_run_compacts_beside_its_work_and_leaves_no_trace(bouncemill, days, undisturbed, tmp_path):
+    log, store = tmp_path / "mail.log", tmp_path / "store"
+    write_log(log, b"")
+    options = ["--store", store, "--flush-interval", 0.01, "--compact-interval", 0.05]
+    run = bouncemill.start("run", "--follow", *options, log, stderr=subprocess.PIPE)
+    os.set_blocking(run.stderr.fileno(), False)
+    said, content = b"", b"".join(days)
+    try:
+        with open(log, "ab") as file:
+            for at in range(0, len(content), 400_000):
+                file.write(content[at : at + 400_000])
+                file.flush()
+                time.sleep(0.05)
+        deadline = time.monotonic() + 60
+        while said.count(b"event=compacted dataset=traffic") < 2:
+            assert time.monotonic() < deadline, said.decode()
+            time.sleep(0.05)
+            said += run.stderr.read() or b""
+        with readers(2, lambda: bouncemill.report(store)):
+            time.sleep(0.5)
+    finally:
+        run.terminate()
+        assert run.wait(timeout=60) == 0
+    assert b"level=warning" not in said + (run.stderr.read() or b"")
+    bouncemill.run("run", "--store", store, log)
+    compact(bouncemill, store)
+    assert segments(store) == undisturbed
+
+
 # ---- the command --------------------------------------------------------------------------------------------------------------
 
 
