@@ -117,15 +117,20 @@ static void heap_push(struct merge *m, struct segment_reader *reader) {
   for (; at && is_before(m, at, (at - 1) / 2); at = (at - 1) / 2) heap_swap(m, at, (at - 1) / 2);
 }
 
+/* The smaller of the children of `at`; heap_count when it has none. */
+static size_t smaller_child(const struct merge *m, size_t at) {
+  size_t child = 2 * at + 1;
+  if (child >= m->heap_count) return m->heap_count;
+  return child + 1 < m->heap_count && is_before(m, child + 1, child) ? child + 1 : child;
+}
+
+/* The reader on top has moved on. Mostly it belongs on top still, or far below: when the first is not so it goes down all the way, with
+ * one comparison a level instead of two, and up again from there. */
 static void heap_sink(struct merge *m) {
-  for (size_t at = 0;;) {
-    size_t least = at, left = 2 * at + 1;
-    if (left < m->heap_count && is_before(m, left, least)) least = left;
-    if (left + 1 < m->heap_count && is_before(m, left + 1, least)) least = left + 1;
-    if (least == at) return;
-    heap_swap(m, at, least);
-    at = least;
-  }
+  size_t at = 0, child = smaller_child(m, 0);
+  if (child == m->heap_count || !is_before(m, child, 0)) return;
+  for (; child < m->heap_count; at = child, child = smaller_child(m, at)) heap_swap(m, at, child);
+  for (; at && is_before(m, at, (at - 1) / 2); at = (at - 1) / 2) heap_swap(m, at, (at - 1) / 2);
 }
 
 /* Moves the top reader to its next row, or out of the heap at its end. `kept` stays good: when the reader is about to give up the
