@@ -3,6 +3,10 @@
 
 #include <tmmintrin.h>
 
+/* Names of people, and how far back the hosts of a route are looked at. */
+#define NAME_BYTES_MIN 2
+#define NAME_BYTES_MAX 256
+
 /* Sixteen places at a time, by the first and the last byte of what is looked for. */
 size_t mask_find(const struct mask_work *work, size_t from, struct slice what) {
   const char *text = work->lower.ptr;
@@ -27,7 +31,7 @@ void mask_bang_path(struct mask_work *work, size_t bang) {
   const char *text = work->lower.ptr;
   size_t begin = bang, end = bang + 1, bangs = 1;
   bool has_host = false;
-  while (begin > 0 && (mask_is_name_byte(text[begin - 1]) || text[begin - 1] == '!')) {
+  while (begin > 0 && bang - begin < NAME_BYTES_MAX && (mask_is_name_byte(text[begin - 1]) || text[begin - 1] == '!')) {
     begin--;
     bangs += text[begin] == '!';
     has_host |= mask_is_alnum(text[begin]) && begin + 1 < bang && !mask_is_alnum(text[begin + 1]);
@@ -186,9 +190,6 @@ void mask_header(struct mask_work *work, size_t place) {
 }
 
 /* ---- the mail's own people -------------------------------------------------------------------------------------------------- */
-
-#define NAME_BYTES_MIN 2
-#define NAME_BYTES_MAX 256
 
 /* Roles of RFC 2142 and words that replies are made of: a local part that is one of them tells of nobody. */
 static bool is_common(struct slice name) {

@@ -132,18 +132,18 @@ static void collect_delivered_words(struct classifier *c) {
   }
 }
 
-static void compile_rules(struct classifier *c, const char *cache_dir, struct problems *problems) {
+static void compile_rules(struct classifier *c, const struct classifier_options *options, struct problems *problems) {
   ruleset_sort(&c->rules);
   c->provider_is_scoped = memory_zeroed(c->data.providers.count + 1);
   for (size_t r = 0; r < c->rules.rule_count; r++)
     for (unsigned i = 0; i < c->rules.rules[r].provider_count; i++) c->provider_is_scoped[c->rules.rules[r].providers[i]] = true;
   collect_delivered_words(c);
   struct error err;
-  c->matcher = matcher_new(&c->rules, cache_dir, &err);
-  if (c->matcher)
-    self_test_run(c, problems);
-  else
+  c->matcher = matcher_new(&c->rules, options->cache_dir, &err);
+  if (!c->matcher)
     problems_add(problems, &err);
+  else if (!options->is_for_lint)
+    self_test_run(c, problems);
 }
 
 struct classifier *classifier_new(const struct classifier_options *options, struct error *err) {
@@ -151,11 +151,14 @@ struct classifier *classifier_new(const struct classifier_options *options, stru
   struct problems problems = {.lines = options->problems};
   load_data(c, &problems);
   if (!options->data_only) {
+    c->rules.may_lack_examples = options->is_for_lint;
     if (options->rules_dir)
       load_rules_dir(c, options->rules_dir, &problems);
     else
       load_embedded_rules(c, &problems);
-    compile_rules(c, options->cache_dir, &problems);
+    c->rules.is_users = true;
+    if (options->user_rules_dir) load_rules_dir(c, options->user_rules_dir, &problems);
+    compile_rules(c, options, &problems);
   }
   if (problems.count == 0) return c;
   classifier_free(c);
@@ -176,36 +179,4 @@ void classifier_free(struct classifier *c) {
   for (size_t i = 0; i < c->document_count; i++) yaml_document_free(c->documents[i]);
   free(c->documents);
   free(c);
-}
-
-/* In the order in which they are tried; blocklists stand among them as rules "blocklist.ID". */
-size_t classifier_rule_count(const struct classifier *c) { return c->rules.rule_count; }
-
-void classifier_rule(const struct classifier *c, size_t i, struct rule_info *out) {
-  const struct rule *rule = &c->rules.rules[i];
-  *out =
-      (struct rule_info){.id = rule->id, .provider = rule->provider, .file = rule->file, .line = rule->line, .cause = rule->cause};
-  out->example_count = rule->examples.count;
-  out->counter_example_count = rule->counter_examples.count;
-}
-
-bool classifier_advice(const struct classifier *c, enum cause cause, struct slice language, struct advice *out) {
-  enum advice_language which;
-  if (slice_equal(language, SLICE("en")))
-    which = ADVICE_en;
-  else if (slice_equal(language, SLICE("zh-CN")))
-    which = ADVICE_zh_CN;
-  else
-    return false;
-  *out = c->data.advice[which][cause];
-  return true;
-}
-
-bool classifier_blocklist(const struct classifier *c, struct slice id, struct blocklist_info *out) {
-  for (size_t i = 0; i < c->data.blocklists.count; i++) {
-    if (!slice_equal(c->data.blocklists.lists[i].id, id)) continue;
-    *out = c->data.blocklists.lists[i];
-    return true;
-  }
-  return false;
 }

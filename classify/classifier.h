@@ -21,4 +21,8 @@ struct classifier {
 /* Runs all examples and counter-examples; notes each that fails. */
 void self_test_run(const struct classifier *classifier, struct problems *problems);
 
+/* `reply` as an example of `rule` is read: from its provider, by its service, deferred or bounced by its code. The text of `out` is written
+ * to `text`, NORMALISED_BYTES_MAX. */
+void self_test_input(const struct rule *rule, struct slice reply, char *text, struct match_input *out);
+
 #endif

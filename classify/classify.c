@@ -4,6 +4,7 @@
 #include "classify/classify.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/memory.h"
 #include "classify/classifier.h"
@@ -145,3 +146,35 @@ void classify_deliveries(struct classify_context *context, const struct delivery
   for (size_t i = 0; i < count; i++) keys[i] = provider_prefetch(context->providers, deliveries[i].relay_host);
   for (size_t i = 0; i < count; i++) classify_one(context, &deliveries[i], &keys[i], &context->slots[i], &verdicts[i]);
 }
+
+/* ---- explaining -------------------------------------------------------------------------------------------------------------- */
+
+static void add_candidate(void *context, uint32_t rule, const char *misses) {
+  struct explanation *e = context;
+  if (e->count == e->cap) {
+    e->cap = e->cap ? e->cap * 2 : 16;
+    e->candidates = memory_resize(e->candidates, e->cap * sizeof *e->candidates);
+  }
+  e->candidates[e->count++] = (struct explain_candidate){rule, misses};
+}
+
+void classify_explain(struct classify_context *context, const struct delivery *delivery, struct explanation *out) {
+  const struct classifier *c = context->classifier;
+  *out = (struct explanation){.count = 0};
+  classify_deliveries(context, delivery, 1, &out->verdict);
+  struct match_input input = {.smtp_code = delivery->smtp_code < 1000 ? delivery->smtp_code : 0};
+  struct provider_key key = provider_prefetch(context->providers, delivery->relay_host);
+  input.provider = find_provider(context, delivery, &key, &context->slots[0], &out->verdict.provider);
+  input.status = (uint8_t)(delivery->status == STATUS_expired ? STATUS_deferred : delivery->status);
+  input.is_discarded = delivery->status == STATUS_delivered && slice_equal(delivery->service, SLICE("discard"));
+  input.dsn = dsn_parse(delivery->dsn);
+  input.service = (uint8_t)ruleset_service_class(&c->rules, delivery->service);
+  input.text = out->normalised = slice_of(context->text, normalise_reply(delivery->reply, context->text));
+  struct decision decision;
+  matcher_decide_by_codes(&input, &decision);
+  out->code_cause = (enum cause)decision.cause;
+  out->code_via = (enum via)decision.via;
+  matcher_explain(c->matcher, context->scratch, &input, add_candidate, out);
+}
+
+void explanation_deinit(struct explanation *explanation) { free(explanation->candidates); }

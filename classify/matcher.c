@@ -278,3 +278,31 @@ void matcher_decide(const struct matcher *m, struct match_scratch *s, const stru
   }
   if (out->rule < 0) matcher_decide_by_codes(input, out);
 }
+
+/* ---- explaining -------------------------------------------------------------------------------------------------------------- */
+
+static const char *missing_key(struct match_scratch *s, const struct rule *rule, const struct match_input *input) {
+  if (!(rule->statuses >> input->status & 1)) return "status";
+  if (rule->services && !(rule->services >> input->service & 1)) return "service";
+  if (!provider_fits(rule, input->provider)) return "provider";
+  if (!smtp_fits(rule, input->smtp_code)) return "smtp";
+  if (!dsn_fits(rule, input->dsn)) return "dsn";
+  if (count_present(s, rule->all) < rule->all.count) return "all";
+  if (rule->any.count && !count_present(s, rule->any)) return "any";
+  if (count_present(s, rule->none)) return "none";
+  return regex_fits(s, rule, input->text) ? NULL : "regex";
+}
+
+void matcher_explain(const struct matcher *m, struct match_scratch *s, const struct match_input *input,
+                     void (*each)(void *context, uint32_t rule, const char *misses), void *context) {
+  memset(s->literal_bits, 0, s->literal_words * sizeof(uint64_t));
+  memset(s->candidate_bits, 0, s->candidate_words * sizeof(uint64_t));
+  if (input->text.len) literal_index_find(m->literals, input->text, on_literal, s);
+  for (uint32_t i = 0; i < m->rules->rule_count; i++)
+    if (has_bit(s->candidate_bits, i)) each(context, i, missing_key(s, &m->rules->rules[i], input));
+}
+
+size_t matcher_regex_bytes(const struct matcher *m, int32_t i) {
+  size_t bytes = 0;
+  return hs_database_size(m->regexes[i], &bytes) == HS_SUCCESS ? bytes : 0;
+}

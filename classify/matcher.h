@@ -43,6 +43,14 @@ struct decision {
 void matcher_decide(const struct matcher *matcher, struct match_scratch *scratch, const struct match_input *input,
                     struct decision *out);
 
+/* Calls `each` for every rule that a text of the reply makes a candidate, in the order in which they are tried: `misses` names the key that
+ * does not fit, NULL when all do. */
+void matcher_explain(const struct matcher *matcher, struct match_scratch *scratch, const struct match_input *input,
+                     void (*each)(void *context, uint32_t rule, const char *misses), void *context);
+
+/* The size of the compiled form of regex `i` of the rules. */
+size_t matcher_regex_bytes(const struct matcher *matcher, int32_t i);
+
 /* What is decided of a delivery that no rule knows. */
 void matcher_decide_by_codes(const struct match_input *input, struct decision *out);
 

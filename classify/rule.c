@@ -41,9 +41,9 @@ void ruleset_add_literal(struct ruleset *set, struct range *into, struct slice l
 void ruleset_sort(struct ruleset *set) {
   struct rule *sorted = memory_alloc((set->rule_count + 1) * sizeof *sorted);
   size_t n = 0;
-  for (int tier = TIER_PROVIDER; tier <= TIER_GENERAL; tier++)
+  for (int place = 2 * TIER_PROVIDER; place <= 2 * TIER_GENERAL + 1; place++)
     for (size_t i = 0; i < set->rule_count; i++)
-      if (set->rules[i].tier == (enum rule_tier)tier) sorted[n++] = set->rules[i];
+      if (2 * (int)set->rules[i].tier + !set->rules[i].comes_first == place) sorted[n++] = set->rules[i];
   free(set->rules);
   set->rules = sorted;
   set->rule_cap = set->rule_count + 1;

@@ -35,6 +35,8 @@ struct rule {
   enum cause cause;
   enum rule_tier tier;
   bool names_no_listing; /* before: blocklists */
+  bool is_users;         /* laid over the rules of the program; then, unless it stands in the place of one of them: */
+  bool comes_first;      /* ... before the others of its tier */
   struct range all, any, none;
   int32_t regex; /* number of ruleset.regexes; -1: none */
   uint8_t smtp_count, dsn_count, provider_count;
@@ -54,7 +56,7 @@ struct example {
 struct ruleset {
   struct rule *rules;
   size_t rule_count, rule_cap;
-  struct string_table ids, literals;
+  struct string_table ids, literals; /* ids: to the index in rules, until they are sorted */
   uint32_t *literal_ids;
   size_t literal_id_count, literal_id_cap;
   struct slice *regexes;
@@ -63,6 +65,9 @@ struct ruleset {
   size_t example_count, example_cap;
   struct slice services[SERVICES_MAX]; /* class of services[i] is i + 1; 0: any other */
   size_t service_count;
+  /* How the next files are read: */
+  bool is_users; /* they are laid over the rules that are there */
+  bool may_lack_examples;
 };
 
 void ruleset_deinit(struct ruleset *set);
@@ -73,7 +78,7 @@ struct rule *ruleset_add(struct ruleset *set);
 /* Adds a literal to the set being collected: the number of the literal goes to the end of literal_ids. */
 void ruleset_add_literal(struct ruleset *set, struct range *into, struct slice lowered);
 
-/* Sorts by tier, keeping the order within. Call once, when all is loaded. */
+/* Sorts by tier, in each the user's that stand in no other's place first, keeping the order within. Call once, when all is loaded. */
 void ruleset_sort(struct ruleset *set);
 
 /* The class of a service's name. */

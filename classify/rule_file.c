@@ -31,6 +31,12 @@ bool rule_lower_literal(struct slice literal, char *out, struct error *err) {
   return error_set(err, ERROR_USAGE, "'%.*s' can't be found: replies are compared as '%.*s'", SLICE_ARG(literal), (int)len, normal);
 }
 
+bool rule_text_can_be_found(struct slice text) {
+  char lowered[LIMIT_REPLY_BYTES];
+  struct error err;
+  return rule_lower_literal(text, lowered, &err);
+}
+
 /* The node as a list of scalars: a single scalar is a list of one. */
 static size_t list_count(struct yaml_node node) { return yaml_is_scalar(node) ? 1 : yaml_count(node); }
 static struct yaml_node list_item(struct yaml_node node, size_t i) { return yaml_is_scalar(node) ? node : yaml_item(node, i); }
@@ -189,6 +195,7 @@ static bool read_provider(struct reader *r) {
 
 static bool read_examples(struct reader *r, struct yaml_node map, const char *key, size_t least, struct range *into) {
   struct yaml_node list = yaml_get(map, key);
+  if (r->set->may_lack_examples) least = 0;
   if (!check_list(r, list, key, 1000)) return false;
   if (list_count(list) < least) return yaml_error(yaml_is_absent(list) ? map : list, &r->err, "%s: at least %zu", key, least);
   struct ruleset *set = r->set;
@@ -229,7 +236,8 @@ static bool read_conditions(struct reader *r, struct yaml_node map) {
          read_examples(r, map, "not", COUNTER_EXAMPLES_MIN, &rule->counter_examples);
 }
 
-static bool read_id(struct reader *r, struct yaml_node map, struct slice *out) {
+/* *replaced: the rule of the program in whose place this one is to stand; -1: none. */
+static bool read_id(struct reader *r, struct yaml_node map, struct slice *out, int64_t *replaced) {
   struct yaml_node id = yaml_get(map, "id");
   if (!yaml_is_map(map)) return yaml_error(map, &r->err, "a rule is expected");
   if (!yaml_is_scalar(id)) return yaml_error(map, &r->err, "id: missing");
@@ -240,17 +248,33 @@ static bool read_id(struct reader *r, struct yaml_node map, struct slice *out) {
     is_good = (c >= 'a' && c <= 'z') || ascii_is_digit(c) || c == '.' || c == '-' || c == '_';
   }
   if (!is_good) return yaml_error(id, &r->err, "id: up to 64 of a-z 0-9 . - _");
+  *replaced = -1;
   uint32_t other;
-  if (string_table_find(&r->set->ids, *out, &other))
-    return yaml_error(id, &r->err, "id: '%.*s' is taken already, in line %u", SLICE_ARG(*out), other);
-  return true;
+  if (!string_table_find(&r->set->ids, *out, &other)) return true;
+  const struct rule *taken = &r->set->rules[other];
+  *replaced = (int64_t)other;
+  if (r->set->is_users && !taken->is_users) return true;
+  return yaml_error(id, &r->err, "id: '%.*s' is taken already, in line %zu of %.*s", SLICE_ARG(*out), taken->line,
+                    SLICE_ARG(taken->file));
+}
+
+/* The rule that was read last goes to its place: that of rule `replaced`, or where it is (-1). */
+static void place_rule(struct ruleset *set, int64_t replaced) {
+  struct rule *rule = &set->rules[set->rule_count - 1];
+  rule->is_users = set->is_users;
+  rule->comes_first = set->is_users && replaced < 0;
+  if (replaced < 0)
+    string_table_add(&set->ids, rule->id, (uint32_t)set->rule_count - 1);
+  else
+    set->rules[replaced] = set->rules[--set->rule_count];
 }
 
 static bool read_rule(struct reader *r, struct yaml_node map) {
   static const char *const KEYS[] = {"id",   "cause", "before", "all",     "any",      "none", "regex",
                                      "smtp", "dsn",   "status", "service", "examples", "not",  NULL};
   struct slice id;
-  if (!read_id(r, map, &id)) return false;
+  int64_t replaced = -1;
+  if (!read_id(r, map, &id, &replaced)) return false;
   struct error err;
   bool done = yaml_check_keys(map, KEYS, &r->err);
   if (done) {
@@ -259,7 +283,7 @@ static bool read_rule(struct reader *r, struct yaml_node map) {
     r->rule->id = id, r->rule->file = r->file, r->rule->line = yaml_line(map);
     done = read_conditions(r, map);
     if (done) {
-      string_table_add(&r->set->ids, id, (uint32_t)yaml_line(map));
+      place_rule(r->set, replaced);
       return true;
     }
     r->set->rule_count--;

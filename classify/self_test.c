@@ -11,17 +11,22 @@ static enum status status_of(const struct rule *rule, uint16_t smtp_code) {
   return wanted;
 }
 
+void self_test_input(const struct rule *rule, struct slice reply, char *text, struct match_input *out) {
+  *out = (struct match_input){.provider = rule->provider_count ? rule->providers[0] : NO_PROVIDER};
+  struct slice dsn;
+  reply_read_codes(reply, &out->smtp_code, &dsn);
+  out->dsn = dsn_parse(dsn);
+  out->status = (uint8_t)status_of(rule, out->smtp_code);
+  for (unsigned class = 1; class <= SERVICES_MAX && !out->service; class ++)
+    if (rule->services >> class & 1) out->service = (uint8_t) class;
+  out->text = slice_of(text, normalise_reply(reply, text));
+}
+
 static void decide_example(const struct classifier *c, struct match_scratch *scratch, const struct rule *rule, struct slice reply,
                            struct decision *out) {
   char text[NORMALISED_BYTES_MAX];
-  struct match_input input = {.provider = rule->provider_count ? rule->providers[0] : NO_PROVIDER};
-  struct slice dsn;
-  reply_read_codes(reply, &input.smtp_code, &dsn);
-  input.dsn = dsn_parse(dsn);
-  input.status = (uint8_t)status_of(rule, input.smtp_code);
-  for (unsigned class = 1; class <= SERVICES_MAX && !input.service; class ++)
-    if (rule->services >> class & 1) input.service = (uint8_t) class;
-  input.text = slice_of(text, normalise_reply(reply, text));
+  struct match_input input;
+  self_test_input(rule, reply, text, &input);
   matcher_decide(c->matcher, scratch, &input, out);
 }
 
@@ -42,6 +47,7 @@ static void test_rule(const struct classifier *c, struct match_scratch *scratch,
     const struct example *example = &c->rules.examples[rule->examples.first + i];
     decide_example(c, scratch, rule, example->reply, &got);
     if (got.rule == number) continue;
+    if (!rule->is_users && got.rule >= 0 && c->rules.rules[got.rule].is_users) continue; /* as the user wants it */
     struct slice other = got.rule >= 0 ? c->rules.rules[got.rule].id : SLICE("no rule");
     note(problems, rule, example, "example", other);
   }

@@ -10,14 +10,15 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "schemas/verdict.h"
-#include "tools/cache_dir.h"
 #include "tools/command.h"
+#include "tools/rule_options.h"
 
 #define READ_BYTES (64u << 10)
 #define WRITE_BYTES (64u << 10)
 
 struct classify_options {
-  const char *rules_dir, *path;
+  struct rule_options rules;
+  const char *path;
   bool json, has_status;
   enum status status;
 };
@@ -34,14 +35,15 @@ struct classify_run {
 
 static void print_help(void) {
   printf(
-      "usage: bouncemill classify [--json] [--status delivered|deferred|bounced] [--rules DIR] [FILE]\n\n"
+      "usage: bouncemill classify [--json] [--status delivered|deferred|bounced] [--user-rules DIR] [--rules DIR] [FILE]\n\n"
       "Reads replies of mail servers, one a line, from FILE or standard input, and writes one verdict a line, in the same order:\n"
       "with --json an object with reply, smtp_code, dsn, cause, group, outcome, bounce_class, fault, last_cause, provider, "
       "blocklist,\n"
       "rule and via; else cause, outcome, provider, rule and reply with tabs between (- for what there is none of).\n\n"
       "  --json           JSON\n"
-      "  --status STATUS  what became of the message; else by the reply's code: 2xx delivered, 4xx deferred, all others bounced\n"
-      "  --rules DIR      rules from DIR/*.yaml instead of those built in\n\n"
+      "  --status STATUS  what became of the message; else by the reply's code: 2xx delivered, 4xx deferred, all others "
+      "bounced\n" RULE_HELP
+      "\n"
       "Exit codes: 0 done, 2 usage or rules, 3 cannot read or write.\n");
 }
 
@@ -123,7 +125,7 @@ static int classify_replies(const struct classify_options *options) {
     error_set_errno(&err, ERROR_INPUT, errno, "%s: cannot open", name);
     return command_fail(&err);
   }
-  struct classifier *classifier = classifier_new_cached(&(struct classifier_options){.rules_dir = options->rules_dir}, &err);
+  struct classifier *classifier = rule_options_load(&options->rules, false, NULL, &err);
   struct classify_run *run = memory_zeroed(sizeof *run);
   run->options = options;
   run->context = classifier ? classify_context_new(classifier, &err) : NULL;
@@ -141,7 +143,7 @@ int classify_main(int argc, char **argv) {
   static const struct option LONG[] = {{"help", no_argument, NULL, 'h'},
                                        {"json", no_argument, NULL, 'j'},
                                        {"status", required_argument, NULL, 's'},
-                                       {"rules", required_argument, NULL, 'r'},
+                                       RULE_LONG_OPTIONS,
                                        {NULL, 0, NULL, 0}};
   struct classify_options options = {0};
   int option;
@@ -149,13 +151,13 @@ int classify_main(int argc, char **argv) {
     switch (option) {
       case 'h': print_help(); return EXIT_OK;
       case 'j': options.json = true; break;
-      case 'r': options.rules_dir = optarg; break;
       case 's':
         options.has_status = true;
         if (!status_from_name(slice_from_cstr(optarg), &options.status) || options.status > STATUS_bounced)
           return command_usage("classify", "--status: '%s' is none of delivered, deferred, bounced", optarg);
         break;
-      default: return command_usage("classify", "bad option");
+      default:
+        if (!rule_options_take(&options.rules, option, optarg)) return command_usage("classify", "bad option");
     }
   }
   if (argc - optind > 1) return command_usage("classify", "one file at most");

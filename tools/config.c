@@ -144,6 +144,7 @@ static bool read_key(struct config *config, struct slice key, struct yaml_node v
   if (slice_equal(key, SLICE("envelope"))) return read_text(value, &config->envelope, err);
   if (slice_equal(key, SLICE("zone"))) return read_text(value, &config->zone, err);
   if (slice_equal(key, SLICE("rules"))) return read_text(value, &config->rules, err);
+  if (slice_equal(key, SLICE("user_rules"))) return read_text(value, &config->user_rules, err);
   if (slice_equal(key, SLICE("listen"))) return read_text(value, &config->listen, err);
   if (slice_equal(key, SLICE("dead_letter"))) return read_text(value, &config->dead_letter, err);
   if (slice_equal(key, SLICE("recipients"))) return read_text(value, &config->recipients, err);
@@ -164,10 +165,10 @@ static bool read_key(struct config *config, struct slice key, struct yaml_node v
 }
 
 bool config_read(struct config *config, const char *path, struct error *err) {
-  static const char *const KEYS[] = {"store",          "format",      "envelope",         "zone",     "threads", "flush_interval",
-                                     "follow",         "until_end",   "dead_letter",      "max_line", "listen",  "recipients",
-                                     "recipients_key", "accept_loss", "inputs",           "rules",    "kafka",   "sources",
-                                     "join",           "retention",   "compact_interval", NULL};
+  static const char *const KEYS[] = {"store",          "format",      "envelope",         "zone",       "threads", "flush_interval",
+                                     "follow",         "until_end",   "dead_letter",      "max_line",   "listen",  "recipients",
+                                     "recipients_key", "accept_loss", "inputs",           "rules",      "kafka",   "sources",
+                                     "join",           "retention",   "compact_interval", "user_rules", NULL};
   config->document = yaml_new_from_file(path, err);
   if (!config->document) return false;
   struct yaml_node root = yaml_root(config->document);

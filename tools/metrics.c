@@ -46,6 +46,12 @@ static void write_deliveries(struct buf *out, const struct pipeline_summary *sum
   write_one(out, "replies_total", "counter", "Replies classified.", summary->classify.replies);
   write_one(out, "replies_unclassified_total", "counter", "Replies that no rule and no code decided.",
             summary->classify.unclassified);
+  const uint64_t *by_status = summary->deliveries_by_status;
+  uint64_t failures =
+      by_status[STATUS_deferred] + by_status[STATUS_bounced] + by_status[STATUS_expired] + by_status[STATUS_rejected];
+  begin(out, "unclassified_ratio", "gauge", "Share of what was deferred, bounced, expired or rejected that is unclassified.");
+  double share = failures ? (double)summary->classify.unclassified / (double)failures : 0;
+  buf_printf(out, "bouncemill_unclassified_ratio %.6f\n", share > 1 ? 1 : share);
   write_one(out, "reply_cache_hits_total", "counter", "Replies whose verdict was remembered.", summary->classify.cache_hits);
   write_one(out, "open_messages", "gauge", "Messages whose end is not seen yet.", summary->join.open);
   write_one(out, "orphans_total", "counter", "Deliveries whose sender was not seen.", summary->join.orphans);

@@ -16,7 +16,7 @@ struct pipeline;
 
 struct pipeline_options {
   const char *store_dir;
-  const char *rules_dir; /* of classifier_options; NULL: the rules that are built in */
+  const char *rules_dir, *user_rules_dir; /* of classifier_options */
   const struct format *format;
   const struct envelope *envelope;
   struct time_rules time_rules;

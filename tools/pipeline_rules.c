@@ -28,9 +28,9 @@ static void tell(const struct pipeline *p, int64_t begun_us, bool is_loaded, str
 
 bool pipeline_load_rules(struct pipeline *p, struct error *err) {
   struct rules_in_use rules;
-  if (!rules_in_use_init(&rules, p->options.rules_dir, p->worker_count, NULL, err)) return false;
+  if (!rules_in_use_init(&rules, p->options.rules_dir, p->options.user_rules_dir, p->worker_count, NULL, err)) return false;
   use_rules(p, &rules);
-  p->reload = rule_reload_new(p->options.rules_dir, p->worker_count);
+  p->reload = rule_reload_new(p->options.rules_dir, p->options.user_rules_dir, p->worker_count);
   return true;
 }
 

@@ -5,6 +5,7 @@
 
 #include "tools/command.h"
 #include "tools/config.h"
+#include "tools/report_unclassified.h"
 #include "tools/store_options.h"
 
 #define TOP_DEFAULT 10
@@ -14,6 +15,8 @@ static const char HELP[] =
     "What is refused, by whom, why, and what to do about it; worst first.\n\n" STORE_HELP
     "      --json           one JSON object: from, to, totals, and a list for each of\n"
     "                       recipient_domain, sender_domain, source, provider, cause\n" PERIOD_HELP
+    "      --unclassified   instead: replies that no rule knows, by form, with counts, share of all refusals,\n"
+    "                       first and last time and an example; most frequent first\n"
     "      --by KEY         only the list of this key (one of the five)\n"
     "      --top N          entries of each list (default: 10; with --json: all)\n"
     "      --lang L         language of the advice: en (default) or zh-CN\n"
@@ -23,10 +26,10 @@ static const char HELP[] =
 struct report_options {
   struct store_options store;
   struct report_view view;
-  bool is_json, is_help;
+  bool is_json, is_help, is_unclassified;
 };
 
-enum { OPTION_JSON = 256, OPTION_BY, OPTION_TOP, OPTION_LANG };
+enum { OPTION_JSON = 256, OPTION_BY, OPTION_TOP, OPTION_LANG, OPTION_UNCLASSIFIED };
 
 static bool take_option(struct report_options *options, int option, const char *value, struct error *err) {
   unsigned top;
@@ -34,6 +37,7 @@ static bool take_option(struct report_options *options, int option, const char *
   switch (option) {
     case OPTION_JSON: options->is_json = true; return true;
     case 'h': options->is_help = true; return true;
+    case OPTION_UNCLASSIFIED: options->is_unclassified = true; return true;
     case OPTION_BY:
       if (!report_list_from_name(slice_from_cstr(value), &list))
         return error_set(err, ERROR_USAGE, "--by: unknown key '%s'", value);
@@ -59,6 +63,7 @@ static int read_options(struct report_options *options, int argc, char **argv) {
                                        {"by", required_argument, NULL, OPTION_BY},
                                        {"top", required_argument, NULL, OPTION_TOP},
                                        {"lang", required_argument, NULL, OPTION_LANG},
+                                       {"unclassified", no_argument, NULL, OPTION_UNCLASSIFIED},
                                        {"help", no_argument, NULL, 'h'},
                                        {0}};
   struct error err = {0};
@@ -94,6 +99,28 @@ static bool tell(const struct report_options *options, const struct report *repo
   return is_done;
 }
 
+/* The whole report; *is_partial: damaged segments were left out. */
+static bool report_all(const struct report_options *options, struct store *store, bool *is_partial, struct error *err) {
+  struct report report;
+  bool is_done = report_build(&report, store, options->store.since_us, options->store.until_us, err) && tell(options, &report, err);
+  *is_partial = report.damaged_segments > 0;
+  report_deinit(&report);
+  return is_done;
+}
+
+static bool report_unclassified(const struct report_options *options, struct store *store, bool *is_partial, struct error *err) {
+  struct unclassified list;
+  struct buf out = {0};
+  unclassified_init(&list);
+  bool is_done = unclassified_read(&list, store, options->store.since_us, options->store.until_us, err);
+  if (is_done) (options->is_json ? report_unclassified_write_json : report_unclassified_write_text)(&list, options->view.top, &out);
+  is_done = is_done && command_write(buf_slice(&out), err);
+  *is_partial = list.damaged_segments > 0;
+  unclassified_deinit(&list);
+  buf_deinit(&out);
+  return is_done;
+}
+
 int report_main(int argc, char **argv) {
   struct report_options options;
   struct error err = {0};
@@ -105,11 +132,9 @@ int report_main(int argc, char **argv) {
   }
   struct store *store = store_open(options.store.dir, STORE_READ, &err);
   if (!store) return command_fail(&err);
-  struct report report;
-  bool is_done =
-      report_build(&report, store, options.store.since_us, options.store.until_us, &err) && tell(&options, &report, &err);
-  code = !is_done ? command_fail(&err) : report.damaged_segments ? EXIT_FINDINGS : EXIT_OK;
-  report_deinit(&report);
+  bool is_partial = false;
+  bool is_done = (options.is_unclassified ? report_unclassified : report_all)(&options, store, &is_partial, &err);
+  code = !is_done ? command_fail(&err) : is_partial ? EXIT_FINDINGS : EXIT_OK;
   store_close(store);
   return code;
 }

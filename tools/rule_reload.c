@@ -9,10 +9,11 @@
 #include "base/memory.h"
 #include "tools/cache_dir.h"
 
-bool rules_in_use_init(struct rules_in_use *rules, const char *rules_dir, unsigned context_count, struct buf *problems,
-                       struct error *err) {
+bool rules_in_use_init(struct rules_in_use *rules, const char *rules_dir, const char *user_rules_dir, unsigned context_count,
+                       struct buf *problems, struct error *err) {
   *rules = (struct rules_in_use){.context_count = context_count};
-  rules->classifier = classifier_new_cached(&(struct classifier_options){.rules_dir = rules_dir, .problems = problems}, err);
+  rules->classifier = classifier_new_cached(
+      &(struct classifier_options){.rules_dir = rules_dir, .user_rules_dir = user_rules_dir, .problems = problems}, err);
   bool is_done = rules->classifier != NULL;
   for (unsigned i = 0; is_done && i < context_count; i++) {
     rules->contexts[i] = classify_context_new(rules->classifier, err);
@@ -30,7 +31,7 @@ void rules_in_use_deinit(struct rules_in_use *rules) {
 }
 
 struct rule_reload {
-  const char *rules_dir;
+  const char *rules_dir, *user_rules_dir;
   unsigned context_count;
   pthread_t thread;
   bool is_running, is_wanted_again;
@@ -46,15 +47,16 @@ static void *load(void *context) {
   struct rule_reload *reload = context;
   struct error err = {0};
   buf_clear(&reload->problems);
-  rules_in_use_init(&reload->made, reload->rules_dir, reload->context_count, &reload->problems, &err);
+  rules_in_use_init(&reload->made, reload->rules_dir, reload->user_rules_dir, reload->context_count, &reload->problems, &err);
   reload->took_us = clock_monotonic_us() - reload->begun_us;
   atomic_store(&reload->is_done, true);
   return NULL;
 }
 
-struct rule_reload *rule_reload_new(const char *rules_dir, unsigned context_count) {
+struct rule_reload *rule_reload_new(const char *rules_dir, const char *user_rules_dir, unsigned context_count) {
   struct rule_reload *reload = memory_zeroed(sizeof *reload);
   reload->rules_dir = rules_dir;
+  reload->user_rules_dir = user_rules_dir;
   reload->context_count = context_count;
   return reload;
 }

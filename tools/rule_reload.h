@@ -18,16 +18,16 @@ struct rules_in_use {
   unsigned context_count;
 };
 
-/* Reads rules of `rules_dir` (NULL: those built in), with their compiled form in the user's cache (cache_dir.h). False with err;
+/* Reads rules of `rules_dir` (NULL: those built in) and `user_rules_dir` (NULL: none), with their compiled form in the user's cache (cache_dir.h). False with err;
  * then `problems`, unless NULL, has a line for everything that is wrong. */
-bool rules_in_use_init(struct rules_in_use *rules, const char *rules_dir, unsigned context_count, struct buf *problems,
-                       struct error *err);
+bool rules_in_use_init(struct rules_in_use *rules, const char *rules_dir, const char *user_rules_dir, unsigned context_count,
+                       struct buf *problems, struct error *err);
 void rules_in_use_deinit(struct rules_in_use *rules);
 
 struct rule_reload;
 
-/* `rules_dir` must live as long. */
-struct rule_reload *rule_reload_new(const char *rules_dir, unsigned context_count);
+/* The names of the directories must live as long. */
+struct rule_reload *rule_reload_new(const char *rules_dir, const char *user_rules_dir, unsigned context_count);
 /* Waits for a reload under way. */
 void rule_reload_free(struct rule_reload *reload);
 

@@ -1,6 +1,6 @@
-/* See rules_reload.h. The lock of the store tells which process runs; it gets SIGHUP, and says in STORE/rules (rule_status.h) what came
+/* bouncemill rules reload: has a running `bouncemill run` read its rules again, and tells whether the new ones are in force. The lock of the store tells which process runs; it gets SIGHUP, and says in STORE/rules (rule_status.h) what came
  * of it. A reload that began after the signal was sent has read the files as they were then, or newer. */
-#include "tools/rules_reload.h"
+#include "tools/rules.h"
 
 #include <errno.h>
 #include <getopt.h>

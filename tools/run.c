@@ -51,6 +51,7 @@ static const char HELP[] =
     "                          or kafka://BROKERS/TOPIC\n"
     "      --rules DIR         rules from DIR instead of those built in; SIGHUP and 'bouncemill rules reload' have\n"
     "                          them read again\n"
+    "      --user-rules DIR    rules from DIR laid over those: same id, same place; others come first in their step\n"
     "      --listen [ADDR:]PORT  answer /metrics (Prometheus), /healthz and /readyz over HTTP; without ADDR on\n"
     "                          the loopback address (default: off)\n"
     "      --max-line BYTES    a longer line is counted as too long, and is not read; 1024 to 262144\n"
@@ -91,6 +92,7 @@ enum {
   OPTION_RECIPIENTS,
   OPTION_RECIPIENTS_KEY,
   OPTION_RULES,
+  OPTION_USER_RULES,
   OPTION_UNTIL_END,
   OPTION_FLUSH,
   OPTION_COMPACT,
@@ -110,6 +112,7 @@ static const struct option LONG_OPTIONS[] = {{"store", required_argument, NULL, 
                                              {"recipients", required_argument, NULL, OPTION_RECIPIENTS},
                                              {"recipients-key", required_argument, NULL, OPTION_RECIPIENTS_KEY},
                                              {"rules", required_argument, NULL, OPTION_RULES},
+                                             {"user-rules", required_argument, NULL, OPTION_USER_RULES},
                                              {"until-end", no_argument, NULL, OPTION_UNTIL_END},
                                              {"threads", required_argument, NULL, 't'},
                                              {"flush-interval", required_argument, NULL, OPTION_FLUSH},
@@ -136,6 +139,7 @@ static int take_option(struct run_options *options, int option, char *value) {
     case OPTION_DEAD_LETTER: config->dead_letter = value; break;
     case OPTION_LISTEN: config->listen = value; break;
     case OPTION_RULES: config->rules = value; break;
+    case OPTION_USER_RULES: config->user_rules = value; break;
     case OPTION_RECIPIENTS: config->recipients = value; break;
     case OPTION_RECIPIENTS_KEY: config->recipients_key = value; break;
     case OPTION_FOLLOW: config->follow = true; break;
@@ -205,6 +209,7 @@ static int make_pipeline_options(const struct run_options *options, struct pipel
   const struct config *config = &options->config;
   *out = (struct pipeline_options){.store_dir = config->store ? config->store : "store",
                                    .rules_dir = config->rules,
+                                   .user_rules_dir = config->user_rules,
                                    .threads = config->threads ? config->threads : default_threads(),
                                    .line_bytes_max = config->max_line ? config->max_line : LIMIT_LINE_BYTES,
                                    .dead_letter = config->dead_letter,

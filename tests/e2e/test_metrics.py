@@ -98,3 +98,20 @@ def test_a_port_that_is_taken_is_said(bouncemill, tmp_path):
         port = taken.getsockname()[1]
         done = bouncemill.run("run", "--store", tmp_path / "store", "--listen", port, "-", code=3)
     assert b"Address already in use" in done.stderr and str(port).encode() in done.stderr
+
+
+def test_the_share_of_unclassified_refusals_is_a_metric(bouncemill, start, tmp_path):
+    said = ["250 ok", "550 5.1.1 User unknown", "451 blorp grumble", "452 4.2.2 mailbox is full", "451 zorch"]
+    status = {"2": "sent", "4": "deferred", "5": "bounced"}
+    log = tmp_path / "mail.log"
+    log.write_text(
+        "".join(
+            f"{STAMP}/smtp[9]: 4bXyZ00000{i}: to=<c@d.example>, relay=mx.d.example[192.0.2.1]:25, delay=1, delays=1/0/0/0, "
+            f"dsn={reply[0]}.0.0, status={status[reply[0]]} (host mx.d.example[192.0.2.1] said: {reply} (in reply to RCPT TO command))\n"
+            for i, reply in enumerate(said)
+        )
+    )
+    run = start("--follow", "--flush-interval", "0.1", "--store", tmp_path / "store", log)
+    found = run.wait_for(lambda metrics: metrics.one("bouncemill_lines_total", 'result="delivery",kind=""') == 5)
+    assert found.one("bouncemill_replies_unclassified_total") == 2
+    assert found.one("bouncemill_unclassified_ratio") == 0.5

@@ -45,7 +45,7 @@ static void wait_for(struct rule_reload *reload, struct rule_reload_result *resu
 
 START_TEST(right_rules_come_with_a_context_for_each_worker) {
   setup();
-  struct rule_reload *reload = rule_reload_new(dir, 3);
+  struct rule_reload *reload = rule_reload_new(dir, NULL, 3);
   struct rule_reload_result result;
   ck_assert(!rule_reload_take(reload, &result));
   rule_reload_begin(reload);
@@ -71,7 +71,7 @@ END_TEST
 
 START_TEST(wrong_rules_are_told_of_and_leave_nothing) {
   setup();
-  struct rule_reload *reload = rule_reload_new(dir, 1);
+  struct rule_reload *reload = rule_reload_new(dir, NULL, 1);
   struct rule_reload_result result;
   write_rule(RULE("green moon"));
   rule_reload_begin(reload);
@@ -90,7 +90,7 @@ END_TEST
 
 START_TEST(reload_asked_for_during_another_reads_the_files_once_more) {
   setup();
-  struct rule_reload *reload = rule_reload_new(dir, 1);
+  struct rule_reload *reload = rule_reload_new(dir, NULL, 1);
   struct rule_reload_result first, second;
   rule_reload_begin(reload);
   for (int i = 0; i < 10; i++) rule_reload_begin(reload);

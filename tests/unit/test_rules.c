@@ -84,7 +84,7 @@ END_TEST
 START_TEST(id_twice_is_an_error) {
   check_problem(
       RULE("") "  - id: t.moon\n    cause: policy\n    any: [green moon]\n    examples: [green moon, green moon b]\n    not: [x]\n",
-      "/a.yaml:7: id: 't.moon' is taken already, in line 2");
+      "/a.yaml:7: id: 't.moon' is taken already, in line 2 of ");
 }
 END_TEST
 
