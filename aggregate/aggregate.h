@@ -107,6 +107,30 @@ struct compaction_result {
  * that come when their month was folded: docs/format.md). True also when it was stopped. `results`: [DATASET_COUNT]. */
 bool store_compact(struct store *store, const struct compaction *compaction, struct compaction_result *results, struct error *err);
 
+/* ---- rows between runs -------------------------------------------------------------------------------------------------------- */
+
+/* Who hands rows out: a name that no other run ever has (no quotes in it), and the number of the last row. */
+struct row_stamp {
+  char writer[96];
+  uint64_t sequence;
+};
+
+/* Instead of aggregator_write: gives all rows to `each` as lines of JSON, about `bytes_max` of them at once (docs/summaries.md), and empties
+ * the tables. */
+void aggregator_hand_out(struct aggregator *aggregator, struct row_stamp *stamp, size_t bytes_max,
+                         void (*each)(void *context, struct slice lines), void *context);
+
+/* Takes such lines, and writes them as aggregator_write does. One worker each. */
+struct row_collector;
+struct row_collector *row_collector_new(void);
+void row_collector_free(struct row_collector *collector);
+/* False: the line is no row of a dataset and version that is known; nothing was taken. Bytes up to `limit` may be read. */
+bool row_collector_add(struct row_collector *collector, struct slice line, const char *limit);
+size_t row_collector_bytes(const struct row_collector *collector);
+size_t row_collector_rows(const struct row_collector *collector);
+bool row_collector_write(struct row_collector *collector, struct store *store, unsigned writer, struct pending_segments *pending,
+                         struct error *err);
+
 /* ---- reading ---------------------------------------------------------------------------------------------------------------- */
 
 struct query {

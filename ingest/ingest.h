@@ -391,4 +391,39 @@ void dead_letters_write(struct dead_letters *letters, struct slice records);
  * cannot be: what the lines of it belong to must not be committed. */
 bool dead_letters_sync(struct dead_letters *letters, struct error *err);
 
+/* ---- a topic instead of a store -------------------------------------------------------------------------------------------------- */
+
+/* Where counts go when there is no store: one Kafka transaction carries them, the positions of the inputs (as offsets of a consumer group) and the
+ * open messages (to the compacted topic TOPIC-open). All of it becomes true at once. Whoever opens one with the same group and sources
+ * shuts out the one before: its next commit fails. */
+struct topic_sink;
+
+struct topic_sink_options {
+  const char *target; /* "kafka://BROKERS/TOPIC" */
+  const char *group;
+  const struct source_options *source; /* names (of topics alone), Kafka properties and should_stop matter; kept by reference */
+};
+
+/* Shuts out the one before, and reads the positions. NULL with err. */
+struct topic_sink *topic_sink_new(const struct topic_sink_options *options, struct error *err);
+void topic_sink_free(struct topic_sink *sink);
+
+/* For source_options.known; good until topic_sink_free. */
+void topic_sink_positions(const struct topic_sink *sink, const struct input_position **out, size_t *count);
+/* Calls `each` with every open message; false with err when it cannot read them all, or (without err) when `each` stopped. */
+bool topic_sink_each_open_message(struct topic_sink *sink, bool (*each)(void *context, const struct open_message *message),
+                                  void *context, struct error *err);
+
+struct topic_commit {
+  const struct slice *messages; /* of TOPIC */
+  size_t message_count;
+  const struct input_position *inputs;
+  size_t input_count;
+  const struct open_message *open_messages;
+  size_t open_message_count;
+};
+/* Waits for brokers that are away, up to five minutes. False: nothing of it is there, or (ERROR_RETRY) it is not known; nothing may be committed
+ * after that. */
+bool topic_sink_commit(struct topic_sink *sink, const struct topic_commit *commit, struct error *err);
+
 #endif

@@ -146,24 +146,29 @@ rd_kafka_t *kafka_consumer_new(const char *brokers, const struct source_options 
   return new_consumer(brokers, options, defaults, sizeof defaults / sizeof *defaults, NULL, 0, err);
 }
 
-rd_kafka_t *kafka_asker_new(const char *brokers, const struct source_options *options, struct error *err) {
-  const struct key_value defaults[] = {
-      {"client.id", "bouncemill"}, {"group.id", "bouncemill"}, {"reconnect.backoff.max.ms", "2000"}};
+rd_kafka_t *kafka_group_asker_new(const char *brokers, const char *group, const struct source_options *options, struct error *err) {
+  const struct key_value defaults[] = {{"client.id", "bouncemill"}, {"reconnect.backoff.max.ms", "2000"}};
   /* Brokers send a whole batch of messages whatever the limit says, and no more than one for so small a one. */
   const struct key_value more[] = {
-      {"queued.min.messages", "1"}, {"fetch.message.max.bytes", "1"}, {"queued.max.messages.kbytes", "1024"}};
+      {"group.id", group}, {"queued.min.messages", "1"}, {"fetch.message.max.bytes", "1"}, {"queued.max.messages.kbytes", "1024"}};
   return new_consumer(brokers, options, defaults, sizeof defaults / sizeof *defaults, more, sizeof more / sizeof *more, err);
 }
 
-rd_kafka_t *kafka_producer_new(const char *brokers, const struct source_options *options,
-                               void (*take_report)(rd_kafka_t *producer, const rd_kafka_message_t *message, void *context),
-                               void *context, struct error *err) {
+rd_kafka_t *kafka_asker_new(const char *brokers, const struct source_options *options, struct error *err) {
+  return kafka_group_asker_new(brokers, "bouncemill", options, err);
+}
+
+/* `transactional_id` NULL: none. */
+static rd_kafka_t *new_producer(const char *brokers, const char *transactional_id, const struct source_options *options,
+                                void (*take_report)(rd_kafka_t *producer, const rd_kafka_message_t *message, void *context),
+                                void *context, struct error *err) {
   char text[512];
   /* What waits for a broker that is away: 16 MiB for a minute, then it is an error. */
   const struct key_value defaults[] = {{"client.id", "bouncemill"},
                                        {"queue.buffering.max.kbytes", "16384"},
                                        {"message.timeout.ms", "60000"},
-                                       {"reconnect.backoff.max.ms", "2000"}};
+                                       {"reconnect.backoff.max.ms", "2000"},
+                                       {"compression.type", transactional_id ? "zstd" : "none"}};
   const struct key_value required[] = {{"bootstrap.servers", brokers}, {"enable.idempotence", "true"}};
   rd_kafka_conf_t *conf = rd_kafka_conf_new();
   rd_kafka_conf_set_log_cb(conf, log_line);
@@ -172,12 +177,25 @@ rd_kafka_t *kafka_producer_new(const char *brokers, const struct source_options 
   rd_kafka_t *producer = NULL;
   if (set_properties(conf, defaults, sizeof defaults / sizeof *defaults, err) &&
       set_properties(conf, options->kafka_properties, options->kafka_property_count, err) &&
-      set_properties(conf, required, sizeof required / sizeof *required, err)) {
+      set_properties(conf, required, sizeof required / sizeof *required, err) &&
+      (!transactional_id || set_property(conf, "transactional.id", transactional_id, err))) {
     producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (!producer) error_set(err, ERROR_USAGE, "kafka %s: %s", brokers, text);
   }
   if (!producer) rd_kafka_conf_destroy(conf);
   return producer;
+}
+
+rd_kafka_t *kafka_producer_new(const char *brokers, const struct source_options *options,
+                               void (*take_report)(rd_kafka_t *producer, const rd_kafka_message_t *message, void *context),
+                               void *context, struct error *err) {
+  return new_producer(brokers, NULL, options, take_report, context, err);
+}
+
+rd_kafka_t *kafka_transactional_producer_new(
+    const char *brokers, const char *transactional_id, const struct source_options *options,
+    void (*take_report)(rd_kafka_t *producer, const rd_kafka_message_t *message, void *context), void *context, struct error *err) {
+  return new_producer(brokers, transactional_id, options, take_report, context, err);
 }
 
 /* Errors that pass: the broker is not up, a leader is being chosen, the topic was made a moment ago. */

@@ -26,11 +26,19 @@ rd_kafka_t *kafka_consumer_new(const char *brokers, const struct source_options 
 /* A consumer that reads single messages, and takes little memory. */
 rd_kafka_t *kafka_asker_new(const char *brokers, const struct source_options *options, struct error *err);
 
+/* The same, of this group, whose offsets it may ask for; it does not join it. */
+rd_kafka_t *kafka_group_asker_new(const char *brokers, const char *group, const struct source_options *options, struct error *err);
+
 /* As kafka_consumer_new, a producer that keeps order and writes each message once; `take_report` is called, with `context`, for each message
  * when it is written or given up, by whoever polls or flushes. */
 rd_kafka_t *kafka_producer_new(const char *brokers, const struct source_options *options,
                                void (*take_report)(rd_kafka_t *producer, const rd_kafka_message_t *message, void *context),
                                void *context, struct error *err);
+
+/* As kafka_producer_new, for transactions. */
+rd_kafka_t *kafka_transactional_producer_new(
+    const char *brokers, const char *transactional_id, const struct source_options *options,
+    void (*take_report)(rd_kafka_t *producer, const rd_kafka_message_t *message, void *context), void *context, struct error *err);
 
 /* What is asked at the start, and of whom. */
 struct kafka_question {

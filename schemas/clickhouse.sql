@@ -261,3 +261,255 @@ GROUP BY recipient, outcome, cause, day;
 
 -- INSERT INTO bouncemill.recipients_load SELECT * FROM
 --     file('segments/recipients-*.mp.zst', 'MsgPack', 'recipient String, outcome LowCardinality(String), cause LowCardinality(String), day UInt32, count UInt64, first_time UInt64, last_time UInt64', 'zstd');
+
+-- Summaries: rows that runs with --sink put into a topic (docs/summaries.md).
+--
+--   messages -> summaries_load (keeps nothing) -> X_summaries (one row for each {writer, sequence}) -> X_of_summaries (a view)
+--
+-- A message that is loaded twice is counted once. From Kafka, with read_committed as its isolation level:
+--   CREATE TABLE bouncemill.summaries_topic (json String) ENGINE = Kafka SETTINGS kafka_broker_list = '...',
+--       kafka_topic_list = '...', kafka_group_name = 'clickhouse', kafka_format = 'JSONAsString';
+--   CREATE MATERIALIZED VIEW bouncemill.summaries_reading TO bouncemill.summaries_load AS SELECT json FROM bouncemill.summaries_topic;
+
+CREATE TABLE IF NOT EXISTS bouncemill.summaries_load (json String) ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS bouncemill.traffic_summaries
+(
+    writer           LowCardinality(String),
+    sequence         UInt64,
+    direction        LowCardinality(String),
+    source           LowCardinality(String),
+    sender_domain    String,
+    recipient_domain String,
+    provider         LowCardinality(String),
+    status           LowCardinality(String),
+    outcome          LowCardinality(String),
+    cause            LowCardinality(String),
+    last_cause       LowCardinality(String),
+    blocklist        LowCardinality(String),
+    minute           UInt32,
+    count            UInt64,
+    bytes            UInt64,
+    delay            Array(UInt64)
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (writer, sequence);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS bouncemill.traffic_summaries_sorting TO bouncemill.traffic_summaries AS
+SELECT
+    row.writer AS writer,
+    row.sequence AS sequence,
+    row.direction AS direction,
+    row.source AS source,
+    row.sender_domain AS sender_domain,
+    row.recipient_domain AS recipient_domain,
+    row.provider AS provider,
+    row.status AS status,
+    row.outcome AS outcome,
+    row.cause AS cause,
+    row.last_cause AS last_cause,
+    row.blocklist AS blocklist,
+    row.minute AS minute,
+    row.count AS count,
+    row.bytes AS bytes,
+    row.delay AS delay
+FROM
+(
+    SELECT JSONExtract(json, 'Tuple(writer String, sequence UInt64, direction LowCardinality(String), source LowCardinality(String), sender_domain String, recipient_domain String, provider LowCardinality(String), status LowCardinality(String), outcome LowCardinality(String), cause LowCardinality(String), last_cause LowCardinality(String), blocklist LowCardinality(String), minute UInt32, count UInt64, bytes UInt64, delay Array(UInt64))') AS row
+    FROM bouncemill.summaries_load
+    WHERE JSONExtractString(json, 'dataset') = 'traffic' AND JSONExtractUInt(json, 'version') = 1
+);
+
+CREATE VIEW IF NOT EXISTS bouncemill.traffic_of_summaries AS
+SELECT
+    direction, source, sender_domain, recipient_domain, provider, status, outcome, cause, last_cause, blocklist, minute,
+    sum(traffic_summaries.count) AS count,
+    sum(traffic_summaries.bytes) AS bytes,
+    sumForEach(traffic_summaries.delay) AS delay
+FROM bouncemill.traffic_summaries AS traffic_summaries FINAL
+GROUP BY direction, source, sender_domain, recipient_domain, provider, status, outcome, cause, last_cause, blocklist, minute;
+
+CREATE TABLE IF NOT EXISTS bouncemill.relays_summaries
+(
+    writer           LowCardinality(String),
+    sequence         UInt64,
+    provider         LowCardinality(String),
+    relay_host       String,
+    relay_ip         String,
+    status           LowCardinality(String),
+    cause            LowCardinality(String),
+    minute           UInt32,
+    count            UInt64
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (writer, sequence);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS bouncemill.relays_summaries_sorting TO bouncemill.relays_summaries AS
+SELECT
+    row.writer AS writer,
+    row.sequence AS sequence,
+    row.provider AS provider,
+    row.relay_host AS relay_host,
+    row.relay_ip AS relay_ip,
+    row.status AS status,
+    row.cause AS cause,
+    row.minute AS minute,
+    row.count AS count
+FROM
+(
+    SELECT JSONExtract(json, 'Tuple(writer String, sequence UInt64, provider LowCardinality(String), relay_host String, relay_ip String, status LowCardinality(String), cause LowCardinality(String), minute UInt32, count UInt64)') AS row
+    FROM bouncemill.summaries_load
+    WHERE JSONExtractString(json, 'dataset') = 'relays' AND JSONExtractUInt(json, 'version') = 1
+);
+
+CREATE VIEW IF NOT EXISTS bouncemill.relays_of_summaries AS
+SELECT
+    provider, relay_host, relay_ip, status, cause, minute,
+    sum(relays_summaries.count) AS count
+FROM bouncemill.relays_summaries AS relays_summaries FINAL
+GROUP BY provider, relay_host, relay_ip, status, cause, minute;
+
+CREATE TABLE IF NOT EXISTS bouncemill.replies_summaries
+(
+    writer           LowCardinality(String),
+    sequence         UInt64,
+    provider         LowCardinality(String),
+    cause            LowCardinality(String),
+    rule             LowCardinality(String),
+    template         String,
+    hour             UInt32,
+    count            UInt64,
+    first_time       UInt64,
+    last_time        UInt64,
+    example          String
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (writer, sequence);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS bouncemill.replies_summaries_sorting TO bouncemill.replies_summaries AS
+SELECT
+    row.writer AS writer,
+    row.sequence AS sequence,
+    row.provider AS provider,
+    row.cause AS cause,
+    row.rule AS rule,
+    row.template AS template,
+    row.hour AS hour,
+    row.count AS count,
+    row.first_time AS first_time,
+    row.last_time AS last_time,
+    row.example AS example
+FROM
+(
+    SELECT JSONExtract(json, 'Tuple(writer String, sequence UInt64, provider LowCardinality(String), cause LowCardinality(String), rule LowCardinality(String), template String, hour UInt32, count UInt64, first_time UInt64, last_time UInt64, example String)') AS row
+    FROM bouncemill.summaries_load
+    WHERE JSONExtractString(json, 'dataset') = 'replies' AND JSONExtractUInt(json, 'version') = 1
+);
+
+CREATE VIEW IF NOT EXISTS bouncemill.replies_of_summaries AS
+SELECT
+    provider, cause, rule, template, hour,
+    sum(replies_summaries.count) AS count,
+    min(replies_summaries.first_time) AS first_time,
+    max(replies_summaries.last_time) AS last_time,
+    min(replies_summaries.example) AS example
+FROM bouncemill.replies_summaries AS replies_summaries FINAL
+GROUP BY provider, cause, rule, template, hour;
+
+CREATE TABLE IF NOT EXISTS bouncemill.senders_summaries
+(
+    writer           LowCardinality(String),
+    sequence         UInt64,
+    sender_domain    String,
+    outcome          LowCardinality(String),
+    hour             UInt32,
+    count            UInt64,
+    recipients       Array(UInt8)
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (writer, sequence);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS bouncemill.senders_summaries_sorting TO bouncemill.senders_summaries AS
+SELECT
+    row.writer AS writer,
+    row.sequence AS sequence,
+    row.sender_domain AS sender_domain,
+    row.outcome AS outcome,
+    row.hour AS hour,
+    row.count AS count,
+    row.recipients AS recipients
+FROM
+(
+    SELECT JSONExtract(json, 'Tuple(writer String, sequence UInt64, sender_domain String, outcome LowCardinality(String), hour UInt32, count UInt64, recipients Array(UInt8))') AS row
+    FROM bouncemill.summaries_load
+    WHERE JSONExtractString(json, 'dataset') = 'senders' AND JSONExtractUInt(json, 'version') = 1
+);
+
+CREATE VIEW IF NOT EXISTS bouncemill.senders_of_summaries AS
+SELECT
+    sender_domain, outcome, hour,
+    sum(senders_summaries.count) AS count,
+    maxForEach(senders_summaries.recipients) AS recipients
+FROM bouncemill.senders_summaries AS senders_summaries FINAL
+GROUP BY sender_domain, outcome, hour;
+
+CREATE TABLE IF NOT EXISTS bouncemill.recipients_summaries
+(
+    writer           LowCardinality(String),
+    sequence         UInt64,
+    recipient        String,
+    outcome          LowCardinality(String),
+    cause            LowCardinality(String),
+    day              UInt32,
+    count            UInt64,
+    first_time       UInt64,
+    last_time        UInt64
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (writer, sequence);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS bouncemill.recipients_summaries_sorting TO bouncemill.recipients_summaries AS
+SELECT
+    row.writer AS writer,
+    row.sequence AS sequence,
+    row.recipient AS recipient,
+    row.outcome AS outcome,
+    row.cause AS cause,
+    row.day AS day,
+    row.count AS count,
+    row.first_time AS first_time,
+    row.last_time AS last_time
+FROM
+(
+    SELECT JSONExtract(json, 'Tuple(writer String, sequence UInt64, recipient String, outcome LowCardinality(String), cause LowCardinality(String), day UInt32, count UInt64, first_time UInt64, last_time UInt64)') AS row
+    FROM bouncemill.summaries_load
+    WHERE JSONExtractString(json, 'dataset') = 'recipients' AND JSONExtractUInt(json, 'version') = 1
+);
+
+CREATE VIEW IF NOT EXISTS bouncemill.recipients_of_summaries AS
+SELECT
+    recipient, outcome, cause, day,
+    sum(recipients_summaries.count) AS count,
+    min(recipients_summaries.first_time) AS first_time,
+    max(recipients_summaries.last_time) AS last_time
+FROM bouncemill.recipients_summaries AS recipients_summaries FINAL
+GROUP BY recipient, outcome, cause, day;
+
+-- The rates by day and provider, as a report gives them, each with its numerator and denominator beside it.
+
+CREATE VIEW IF NOT EXISTS bouncemill.rates_of_summaries AS
+SELECT
+    toDate(toDateTime(minute * 60, 'UTC')) AS day,
+    provider,
+    sumIf(count, status IN ('delivered', 'deferred', 'bounced')) AS attempts,
+    sumIf(count, status IN ('delivered', 'bounced', 'expired')) AS finals,
+    sumIf(count, status = 'deferred') AS deferred,
+    sumIf(count, status IN ('bounced', 'expired')) AS bounced_or_expired,
+    sumIf(count, status IN ('bounced', 'expired') AND outcome = 'hard') AS hard,
+    sumIf(count, status IN ('deferred', 'bounced') AND cause IN ('bad_address', 'ip_blocklisted', 'domain_blocklisted', 'low_reputation', 'no_rdns', 'spf_fail', 'dkim_fail', 'dmarc_fail', 'tls_required', 'sender_rejected', 'relay_denied', 'spam_content', 'url_blocklisted', 'virus', 'attachment_blocked', 'too_large', 'malformed', 'rate_limited', 'too_many_recipients', 'bad_list', 'local_error')) AS blocked,
+    if(attempts = 0, NULL, deferred / attempts) AS deferral_rate,
+    if(finals = 0, NULL, bounced_or_expired / finals) AS bounce_rate,
+    if(finals = 0, NULL, hard / finals) AS hard_rate,
+    if(attempts = 0, NULL, blocked / attempts) AS block_rate
+FROM bouncemill.traffic_of_summaries
+GROUP BY day, provider;

@@ -28,6 +28,9 @@ struct pipeline_options {
   struct join_options join;
   struct recipient_options recipients;
   size_t line_bytes_max;   /* longer lines are cut and counted as too long */
+  const char *sink;        /* "kafka://BROKERS/TOPIC": where rows go instead of a store (store_dir is not looked at), or NULL */
+  const char *group;       /* of the sink's offsets */
+  bool reads_summaries;    /* what the sources have are not logs but rows from such a topic; `format` is not looked at */
   const char *dead_letter; /* target of unparsed lines (dead_letters_new), or NULL */
   /* Called about once a second between batches, for whoever watches; may be NULL. */
   void (*publish)(void *context, const struct pipeline *pipeline);

@@ -17,7 +17,7 @@ static void phase_write(void *context, unsigned number) {
   struct worker *worker = &p->workers[number];
   if (worker->is_written) return; /* by an earlier try */
   worker->err = (struct error){0};
-  worker->is_written = aggregator_write(worker->aggregator, p->store, number, worker->pending, &worker->err);
+  worker->is_written = pipeline_write_rows(p, number, &worker->err);
 }
 
 static bool write_segments(struct pipeline *p, struct error *err) {
@@ -79,6 +79,9 @@ void pipeline_remember_inputs(struct pipeline *p, size_t input_count) {
 /* Everything that the thread of a commit needs is in here and its own until is_done. */
 struct commit_job {
   struct store *store;
+  struct topic_sink *sink;                 /* in place of the store, or NULL */
+  struct handed_out handed[LIMIT_THREADS]; /* for the sink */
+  unsigned worker_count;
   struct commit commit;
   struct gathered gathered[LIMIT_THREADS]; /* what the open messages point into */
   struct pending_segments *pending[LIMIT_THREADS];
@@ -131,7 +134,8 @@ static void list_messages(struct commit_job *job, unsigned worker_count) {
 
 static void *job_main(void *argument) {
   struct commit_job *job = argument;
-  job->is_good = store_commit(job->store, &job->commit, &job->err);
+  job->is_good = job->sink ? pipeline_commit_topic(job->sink, job->handed, job->worker_count, &job->commit, &job->err)
+                           : store_commit(job->store, &job->commit, &job->err);
   job->done_us = clock_monotonic_us();
   atomic_store(&job->is_done, true);
   return NULL;
@@ -140,9 +144,13 @@ static void *job_main(void *argument) {
 static struct commit_job *job_new(struct pipeline *p) {
   struct commit_job *job = memory_zeroed(sizeof *job);
   job->store = p->store;
+  job->sink = p->sink;
+  job->worker_count = p->worker_count;
   for (unsigned i = 0; i < p->worker_count; i++) {
     job->pending[i] = p->workers[i].pending;
     p->workers[i].pending = NULL;
+    job->handed[i] = p->workers[i].handed;
+    p->workers[i].handed = (struct handed_out){0};
   }
   job->commit.pending = job->pending;
   job->commit.pending_count = p->worker_count;
@@ -154,6 +162,8 @@ static void job_free(struct commit_job *job, unsigned worker_count) {
     pending_segments_free(job->pending[i]);
     buf_deinit(&job->gathered[i].bytes);
     buf_deinit(&job->gathered[i].sizes);
+    buf_deinit(&job->handed[i].bytes);
+    buf_deinit(&job->handed[i].sizes);
   }
   free(job->messages);
   free(job->positions);
@@ -208,8 +218,12 @@ bool pipeline_finish_commit(struct pipeline *p, bool waits, struct error *err) {
   if (job->has_thread) pthread_join(job->thread, NULL);
   if (!job->is_good) {
     *err = job->err;
-    error_context(err, "store %s", p->options.store_dir);
     job->has_failed = true;
+    if (p->sink) { /* which has tried for as long as that helps */
+      p->is_commit_broken = true;
+      return false;
+    }
+    error_context(err, "store %s", p->options.store_dir);
     return pipeline_take_failure(p, err);
   }
   remember_commit(p, job);
@@ -229,7 +243,8 @@ static bool sync_dead_letters(struct pipeline *p, struct error *err) {
 /* The tables that are not written yet; when all are, the rest of the commit begins. */
 static bool write_and_begin(struct pipeline *p, struct error *err) {
   size_t rows = 0;
-  for (unsigned i = 0; i < p->worker_count; i++) rows += aggregator_rows(p->workers[i].aggregator);
+  for (unsigned i = 0; i < p->worker_count; i++)
+    rows += p->workers[i].rows ? row_collector_rows(p->workers[i].rows) : aggregator_rows(p->workers[i].aggregator);
   int64_t begun_us = clock_monotonic_us();
   p->is_writing = !write_segments(p, err);
   if (p->is_writing) {

@@ -14,6 +14,11 @@ struct gathered {
   struct buf sizes; /* size_t[3] each */
 };
 
+/* Messages of a topic, one behind another, with their lengths (size_t) in `sizes`. */
+struct handed_out {
+  struct buf bytes, sizes;
+};
+
 /* Everything that one thread of the team touches in a phase; aligned so that two threads never write one cache line. */
 struct worker {
   struct parser parser;
@@ -21,6 +26,8 @@ struct worker {
   struct join *join;
   struct classify_context *classify; /* of the pipeline's rules */
   struct aggregator *aggregator;
+  struct row_collector *rows;          /* where the sources are summaries: in its place; else NULL */
+  struct row_stamp stamp;              /* where there is a sink */
   const char *chunk_begin, *chunk_end; /* its part of the batch */
   int64_t filled;                      /* bytes it read, or -1 */
   uint64_t deliveries, deliveries_by_status[STATUS_COUNT];
@@ -29,6 +36,7 @@ struct worker {
   /* Made by one commit after another: */
   struct pending_segments *pending;
   struct gathered gathered;
+  struct handed_out handed;
   struct input_progress *progress; /* of all inputs, as its join has it */
   bool is_written;
   struct error err;
@@ -55,7 +63,8 @@ struct blockage {
 
 struct pipeline {
   struct pipeline_options options;
-  struct store *store;
+  struct store *store;     /* NULL: there is a sink */
+  struct topic_sink *sink; /* NULL: there is a store */
   struct rules_in_use rules;
   struct rule_reload *reload;
   uint64_t rule_reloads, rule_reloads_failed;
@@ -112,6 +121,19 @@ void pipeline_unblock(struct pipeline *pipeline);
 bool pipeline_wait_blocked(struct pipeline *pipeline, struct error *err);
 /* Puts into `err` that the run was stopped while it was blocked; false. */
 bool pipeline_give_up(const struct pipeline *pipeline, struct error *err);
+
+/* A worker's part of the batch as rows of other runs. */
+void pipeline_phase_rows(void *context, unsigned number);
+
+/* Names the writer of a worker's rows. */
+void pipeline_stamp_worker(const struct pipeline *pipeline, unsigned number);
+
+/* Empties a worker's tables: into its `pending`, or its `handed`. */
+bool pipeline_write_rows(struct pipeline *pipeline, unsigned number, struct error *err);
+
+/* Messages of all workers, and positions and open messages of `commit`, at once. */
+bool pipeline_commit_topic(struct topic_sink *sink, const struct handed_out *handed, unsigned count, const struct commit *commit,
+                           struct error *err);
 
 void pipeline_commit_deinit(struct pipeline *pipeline);
 

@@ -19,6 +19,7 @@ static void use_rules(struct pipeline *p, struct rules_in_use *rules) {
 
 static void tell(const struct pipeline *p, int64_t begun_us, bool is_loaded, struct slice problems) {
   struct error err;
+  if (!p->store) return; /* a sink has no place for it */
   struct rule_status status = {
       .begun_us = begun_us, .is_loaded = is_loaded, .rule_count = classifier_rule_count(p->rules.classifier), .problems = problems};
   char text[ERROR_TEXT_MAX + 16];

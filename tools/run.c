@@ -31,6 +31,10 @@ static const char HELP[] =
     "                          host:port[,host:port...]\n"
     "  kafka://BROKERS/TOPIC/0,4-7   these partitions\n\n"
     "  -s, --store DIR         the store; made when it is not there (default: ./store)\n"
+    "      --sink kafka://BROKERS/TOPIC   rows and positions go to this topic in transactions, instead of to a\n"
+    "                          store; the sources are topics of the same brokers\n"
+    "      --group NAME        whose offsets are the positions then (default: bouncemill)\n"
+    "      --source KIND       what the sources have: logs (default), or summaries: rows of such a topic\n"
     "  -f, --format NAME       whose log it is: auto (default; each file's first lines tell), mixed\n"
     "                          (each line tells), postfix, exim, sendmail, opensmtpd, powermta, kumomta,\n"
     "                          halon, qmail, haraka\n"
@@ -83,7 +87,10 @@ static bool take_property(struct run_options *options, char *text) {
 }
 
 enum {
-  OPTION_ACCEPT_LOSS = 255,
+  OPTION_ACCEPT_LOSS = 252,
+  OPTION_GROUP,
+  OPTION_SINK,
+  OPTION_SOURCE,
   OPTION_ENVELOPE = 256,
   OPTION_DEAD_LETTER,
   OPTION_FOLLOW,
@@ -106,6 +113,9 @@ static const struct option LONG_OPTIONS[] = {{"store", required_argument, NULL, 
                                              {"envelope", required_argument, NULL, OPTION_ENVELOPE},
                                              {"dead-letter", required_argument, NULL, OPTION_DEAD_LETTER},
                                              {"accept-loss", required_argument, NULL, OPTION_ACCEPT_LOSS},
+                                             {"sink", required_argument, NULL, OPTION_SINK},
+                                             {"group", required_argument, NULL, OPTION_GROUP},
+                                             {"source", required_argument, NULL, OPTION_SOURCE},
                                              {"follow", no_argument, NULL, OPTION_FOLLOW},
                                              {"listen", required_argument, NULL, OPTION_LISTEN},
                                              {"max-line", required_argument, NULL, OPTION_MAX_LINE},
@@ -134,6 +144,9 @@ static int take_option(struct run_options *options, int option, char *value) {
     case 'f': config->format = value; break;
     case 'c': break; /* read before the others */
     case 'v': options->is_verbose = true; break;
+    case OPTION_SINK: config->sink = value; break;
+    case OPTION_GROUP: config->group = value; break;
+    case OPTION_SOURCE: config->source = value; break;
     case OPTION_ZONE: config->zone = value; break;
     case OPTION_ENVELOPE: config->envelope = value; break;
     case OPTION_DEAD_LETTER: config->dead_letter = value; break;
@@ -205,6 +218,21 @@ static unsigned default_threads(void) {
   return count < 1 ? 1 : count > 8 ? 8 : (unsigned)count;
 }
 
+/* What a sink asks of the other settings. EXIT_OK or the exit code of the complaint. */
+static int check_sink(const struct config *config) {
+  if (config->source && strcmp(config->source, "logs") != 0 && strcmp(config->source, "summaries") != 0)
+    return command_usage("run", "--source needs logs or summaries, not '%s'", config->source);
+  if (!config->sink) return config->group ? command_usage("run", "--group is of --sink, which is not given") : EXIT_OK;
+  if (config->store) return command_usage("run", "--sink stands instead of --store: give one of them");
+  if (config->source && strcmp(config->source, "logs") != 0) return command_usage("run", "--sink takes logs, not summaries");
+  if (strncmp(config->sink, "kafka://", 8) != 0)
+    return command_usage("run", "--sink needs kafka://BROKERS/TOPIC, not '%s'", config->sink);
+  for (size_t i = 0; i < config->input_count; i++)
+    if (strncmp(config->inputs[i], "kafka://", 8) != 0)
+      return command_usage("run", "with --sink all sources are topics; '%s' is none", config->inputs[i]);
+  return EXIT_OK;
+}
+
 static int make_pipeline_options(const struct run_options *options, struct pipeline_options *out) {
   const struct config *config = &options->config;
   *out = (struct pipeline_options){.store_dir = config->store ? config->store : "store",
@@ -214,6 +242,11 @@ static int make_pipeline_options(const struct run_options *options, struct pipel
                                    .line_bytes_max = config->max_line ? config->max_line : LIMIT_LINE_BYTES,
                                    .dead_letter = config->dead_letter,
                                    .show_progress = !options->has_no_progress && !options->is_verbose};
+  int code = check_sink(config);
+  if (code) return code;
+  out->sink = config->sink;
+  out->group = config->group ? config->group : "bouncemill";
+  out->reads_summaries = config->source && strcmp(config->source, "summaries") == 0;
   const char *format = config->format ? config->format : "auto";
   out->format = format_find(slice_from_cstr(format));
   if (!out->format) return command_usage("run", "unknown format '%s'", format);
@@ -238,7 +271,7 @@ static int make_pipeline_options(const struct run_options *options, struct pipel
                                         .name_count = config->input_count,
                                         .follow = config->follow,
                                         .until_end = config->until_end,
-                                        .has_envelopes = !envelope_is_plain(out->envelope),
+                                        .has_envelopes = !envelope_is_plain(out->envelope) && !out->reads_summaries,
                                         .accept_loss = config->accept_loss,
                                         .accept_loss_count = config->accept_loss_count,
                                         .kafka_properties = config->kafka,

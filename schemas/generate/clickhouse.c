@@ -1,4 +1,5 @@
-/* schemas/clickhouse.sql: for each dataset a table to load segments into, a table that keeps them merged, and a view to read. */
+/* schemas/clickhouse.sql: for each dataset a table to load segments into, a table that keeps them merged, and a view to read; and the same
+ * for the rows of a topic, which may be loaded twice. */
 #include <stdio.h>
 
 #include "schemas/dataset.h"
@@ -79,8 +80,9 @@ static void write_key_list(const struct dataset *dataset, struct buf *out) {
   for (size_t i = 0; i < dataset->key_count; i++) buf_printf(out, "%s%s", i ? ", " : "", dataset->columns[i].name);
 }
 
-/* The keys, and each value under its function with `array_suffix` behind that of an array. */
-static void write_grouping(const struct dataset *dataset, const char *array_suffix, const char *from, struct buf *out) {
+/* The keys, and each value under its function with `array_suffix` behind that of an array; `modifier` of the table. */
+static void write_grouping(const struct dataset *dataset, const char *array_suffix, const char *from, const char *modifier,
+                           struct buf *out) {
   buf_printf(out, "SELECT\n    ");
   write_key_list(dataset, out);
   for (size_t i = dataset->key_count; i < dataset->column_count; i++) {
@@ -89,10 +91,88 @@ static void write_grouping(const struct dataset *dataset, const char *array_suff
     buf_printf(out, ",\n    %s%s(%s.%s) AS %s", function(column), is_array(column) ? array_suffix : "", from, column->name,
                column->name);
   }
-  buf_printf(out, "\nFROM bouncemill.%s AS %s\nGROUP BY ", from, from);
+  buf_printf(out, "\nFROM bouncemill.%s AS %s%s\nGROUP BY ", from, from, modifier);
   write_key_list(dataset, out);
   buf_printf(out, ";\n");
 }
+
+/* "name Type, ..." of all columns. */
+static void write_structure(const struct dataset *dataset, struct buf *out) {
+  for (size_t i = 0; i < dataset->column_count; i++)
+    buf_printf(out, "%s%s %s", i ? ", " : "", dataset->columns[i].name, plain_type(&dataset->columns[i]));
+}
+
+/* ---- summaries: rows of a topic ------------------------------------------------------------------------------------------------- */
+
+static void write_summaries_of(const struct dataset *dataset, struct buf *out) {
+  const char *name = dataset->name;
+  char rows[64];
+  snprintf(rows, sizeof rows, "%s_summaries", name);
+  buf_printf(out, "\nCREATE TABLE IF NOT EXISTS bouncemill.%s\n(\n    writer           LowCardinality(String),\n", rows);
+  buf_printf(out, "    sequence         UInt64,\n");
+  write_columns(dataset, false, out);
+  buf_printf(out, ")\nENGINE = ReplacingMergeTree\nORDER BY (writer, sequence);\n");
+  buf_printf(out, "\nCREATE MATERIALIZED VIEW IF NOT EXISTS bouncemill.%s_sorting TO bouncemill.%s AS\nSELECT", rows, rows);
+  buf_printf(out, "\n    row.writer AS writer,\n    row.sequence AS sequence");
+  for (size_t i = 0; i < dataset->column_count; i++)
+    buf_printf(out, ",\n    row.%s AS %s", dataset->columns[i].name, dataset->columns[i].name);
+  buf_printf(out, "\nFROM\n(\n    SELECT JSONExtract(json, 'Tuple(writer String, sequence UInt64, ");
+  write_structure(dataset, out);
+  buf_printf(out,
+             ")') AS row\n    FROM bouncemill.summaries_load\n"
+             "    WHERE JSONExtractString(json, 'dataset') = '%s' AND JSONExtractUInt(json, 'version') = %u\n);\n",
+             name, dataset->version);
+  buf_printf(out, "\nCREATE VIEW IF NOT EXISTS bouncemill.%s_of_summaries AS\n", name);
+  write_grouping(dataset, "", rows, " FINAL", out);
+}
+
+/* Causes whose fault is the sender's: a refusal for one of them is a block. */
+static void write_block_causes(struct buf *out) {
+  bool is_first = true;
+  for (unsigned i = 0; i < CAUSE_COUNT; i++) {
+    if (CAUSES[i].fault != FAULT_sender) continue;
+    buf_printf(out, "%s'%.*s'", is_first ? "" : ", ", SLICE_ARG(cause_name(i)));
+    is_first = false;
+  }
+}
+
+static void write_rates(struct buf *out) {
+  buf_printf(out,
+             "\n-- The rates by day and provider, as a report gives them, each with its numerator and denominator beside it.\n\n"
+             "CREATE VIEW IF NOT EXISTS bouncemill.rates_of_summaries AS\nSELECT\n"
+             "    toDate(toDateTime(minute * 60, 'UTC')) AS day,\n    provider,\n"
+             "    sumIf(count, status IN ('delivered', 'deferred', 'bounced')) AS attempts,\n"
+             "    sumIf(count, status IN ('delivered', 'bounced', 'expired')) AS finals,\n"
+             "    sumIf(count, status = 'deferred') AS deferred,\n"
+             "    sumIf(count, status IN ('bounced', 'expired')) AS bounced_or_expired,\n"
+             "    sumIf(count, status IN ('bounced', 'expired') AND outcome = 'hard') AS hard,\n"
+             "    sumIf(count, status IN ('deferred', 'bounced') AND cause IN (");
+  write_block_causes(out);
+  buf_printf(out,
+             ")) AS blocked,\n"
+             "    if(attempts = 0, NULL, deferred / attempts) AS deferral_rate,\n"
+             "    if(finals = 0, NULL, bounced_or_expired / finals) AS bounce_rate,\n"
+             "    if(finals = 0, NULL, hard / finals) AS hard_rate,\n"
+             "    if(attempts = 0, NULL, blocked / attempts) AS block_rate\n"
+             "FROM bouncemill.traffic_of_summaries\nGROUP BY day, provider;\n");
+}
+
+static void write_summaries(struct buf *out) {
+  buf_printf(out,
+             "\n-- Summaries: rows that runs with --sink put into a topic (docs/summaries.md).\n--\n"
+             "--   messages -> summaries_load (keeps nothing) -> X_summaries (one row for each {writer, sequence}) -> "
+             "X_of_summaries (a view)\n"
+             "--\n-- A message that is loaded twice is counted once. From Kafka, with read_committed as its isolation level:\n"
+             "--   CREATE TABLE bouncemill.summaries_topic (json String) ENGINE = Kafka SETTINGS kafka_broker_list = '...',\n"
+             "--       kafka_topic_list = '...', kafka_group_name = 'clickhouse', kafka_format = 'JSONAsString';\n"
+             "--   CREATE MATERIALIZED VIEW bouncemill.summaries_reading TO bouncemill.summaries_load AS SELECT json FROM "
+             "bouncemill.summaries_topic;\n"
+             "\nCREATE TABLE IF NOT EXISTS bouncemill.summaries_load (json String) ENGINE = Null;\n");
+  for (size_t i = 0; i < DATASET_COUNT; i++) write_summaries_of(&DATASETS[i], out);
+  write_rates(out);
+}
+
+/* ---- segments --------------------------------------------------------------------------------------------------------------------- */
 
 static void write_dataset(const struct dataset *dataset, struct buf *out) {
   const char *name = dataset->name;
@@ -109,12 +189,11 @@ static void write_dataset(const struct dataset *dataset, struct buf *out) {
              dataset_time_column(dataset)->name, dataset_time_unit_s(dataset));
   write_key_list(dataset, out);
   buf_printf(out, ");\n\nCREATE MATERIALIZED VIEW IF NOT EXISTS bouncemill.%s_merging TO bouncemill.%s AS\n", name, stored);
-  write_grouping(dataset, "State", loaded, out);
+  write_grouping(dataset, "State", loaded, "", out);
   buf_printf(out, "\nCREATE VIEW IF NOT EXISTS bouncemill.%s AS\n", name);
-  write_grouping(dataset, "Merge", stored, out);
+  write_grouping(dataset, "Merge", stored, "", out);
   buf_printf(out, "\n-- INSERT INTO bouncemill.%s SELECT * FROM\n--     file('segments/%s-*.mp.zst', 'MsgPack', '", loaded, name);
-  for (size_t i = 0; i < dataset->column_count; i++)
-    buf_printf(out, "%s%s %s", i ? ", " : "", dataset->columns[i].name, plain_type(&dataset->columns[i]));
+  write_structure(dataset, out);
   buf_printf(out, "', 'zstd');\n");
 }
 
@@ -130,4 +209,5 @@ void generate_clickhouse(struct buf *out) {
       "\n"
       "CREATE DATABASE IF NOT EXISTS bouncemill;\n");
   for (size_t i = 0; i < DATASET_COUNT; i++) write_dataset(&DATASETS[i], out);
+  write_summaries(out);
 }
