@@ -25,7 +25,9 @@ static size_t share_of(size_t all, size_t share, size_t min, size_t max) {
 /* Lines before this place in batches begin at the message of this offset. */
 static uint64_t offset_of(const void *owner, uint64_t position) {
   const struct kafka_partition *p = owner;
-  if (position >= p->input->done || p->anchor_count == 0) return p->input->position.committed;
+  /* Of what the store knows nothing was read again yet: it is needed as before. */
+  if (p->anchor_count == 0) return p->replay_from < p->input->position.committed ? p->replay_from : p->input->position.committed;
+  if (position >= p->input->done) return p->input->position.committed;
   size_t low = 0, high = p->anchor_count;
   while (high - low > 1) {
     size_t middle = low + (high - low) / 2;

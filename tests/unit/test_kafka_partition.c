@@ -214,6 +214,21 @@ START_TEST(mark_is_of_the_last_message_before_what_is_committed_and_lives_on_wit
 }
 END_TEST
 
+START_TEST(partition_of_which_nothing_was_read_yet_is_needed_from_where_it_was) {
+  struct fixture f;
+  struct batch batch;
+  setup(&f, 10, 4, 1);
+  ck_assert_uint_eq(f.input->to_stored(f.input->owner, f.input->done), 4);
+  ck_assert(add(&f, 2, SLICE("looked back at")) && add(&f, 3, SLICE_ABSENT));
+  ck_assert_uint_eq(f.input->to_stored(f.input->owner, f.input->done), 4);
+  ck_assert(add(&f, 4, SLICE("replayed")));
+  ck_assert_slice_eq(taken(&f, &batch), "replayed\n");
+  ck_assert(batch.is_replay);
+  ck_assert_uint_eq(f.input->to_stored(f.input->owner, batch.position), 4);
+  teardown(&f);
+}
+END_TEST
+
 START_TEST(restarted_partition_takes_offsets_that_it_had_before) {
   struct fixture f;
   struct batch batch;
@@ -234,7 +249,8 @@ START_TEST(restarted_partition_takes_offsets_that_it_had_before) {
 }
 END_TEST
 
-TEST_MAIN(mark_is_of_the_last_message_before_what_is_committed_and_lives_on_with_the_position,
+TEST_MAIN(partition_of_which_nothing_was_read_yet_is_needed_from_where_it_was,
+          mark_is_of_the_last_message_before_what_is_committed_and_lives_on_with_the_position,
           restarted_partition_takes_offsets_that_it_had_before, place_of_a_line_is_the_offset_of_its_message,
           end_of_a_message_ends_a_line_and_other_bytes_stay, null_payloads_have_no_line_but_move_the_offset,
           replay_ends_at_committed_and_what_is_before_it_is_only_looked_back_at,
