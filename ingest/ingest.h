@@ -319,6 +319,9 @@ struct source_options {
   unsigned parts;        /* a batch has up to this many chunks of LIMIT_CHUNK_BYTES */
   const struct key_value *kafka_properties; /* of librdkafka */
   size_t kafka_property_count;
+  /* Kafka: the brokers share the partitions out among the members of this group, this one by its static name; positions are the group's
+   * offsets. NULL: all or those listed are read. */
+  const char *group, *member;
   const char *const *accept_loss; /* topics of which messages may be lost: it is logged and reading goes on at what is there */
   size_t accept_loss_count;
   /* Asked while a broker that does not answer is waited for; true ends source_new with an error. May be NULL. */
@@ -329,7 +332,8 @@ struct source_options {
   size_t known_count;
 };
 
-enum source_state { SOURCE_BATCH, SOURCE_IDLE, SOURCE_END, SOURCE_FAILED };
+/* REBALANCE: partitions are given up or taken up; see source_rebalance. */
+enum source_state { SOURCE_BATCH, SOURCE_IDLE, SOURCE_END, SOURCE_FAILED, SOURCE_REBALANCE };
 
 struct source;
 /* Opens everything that can be opened now; a path that does not exist is an error that names it. */
@@ -351,6 +355,10 @@ enum source_state source_next(struct source *source, int timeout_ms, struct batc
 /* Reads part `part` of `parts` of the announced bytes. Returns the bytes read (short only at the end of the file), or -1 with errno. */
 int64_t source_fill_part(const struct batch_fill *fill, unsigned part, unsigned parts);
 bool source_fill_done(struct source *source, struct batch *batch, const int64_t *got, unsigned parts, struct error *err);
+
+/* After SOURCE_REBALANCE, when everything handed out is committed: other partitions are read from now on, all from their committed positions. All
+ * joins must be begun anew, with the open messages as they are kept now. */
+bool source_rebalance(struct source *source, struct error *err);
 
 /* Inputs seen so far; names of inputs and scopes for messages and the catalog. */
 size_t source_input_count(const struct source *source);
@@ -421,6 +429,7 @@ struct topic_commit {
   size_t input_count;
   const struct open_message *open_messages;
   size_t open_message_count;
+  const struct source *source; /* whose membership of the group vouches for the offsets */
 };
 /* Waits for brokers that are away, up to five minutes. False: nothing of it is there, or (ERROR_RETRY) it is not known; nothing may be committed
  * after that. */

@@ -110,9 +110,15 @@ static unsigned fetch_ahead_kib(size_t partition_count) {
   return (unsigned)(each < FETCH_AHEAD_KIB_MIN ? FETCH_AHEAD_KIB_MIN : each);
 }
 
-/* `defaults` may be changed by the options. */
+struct rebalance_hook {
+  void (*note)(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *context);
+  void *context;
+};
+
+/* `defaults` may be changed by the options, `more` not. `hook` is of a member of a group, else NULL. */
 static rd_kafka_t *new_consumer(const char *brokers, const struct source_options *options, const struct key_value *defaults,
-                                size_t default_count, const struct key_value *more, size_t more_count, struct error *err) {
+                                size_t default_count, const struct key_value *more, size_t more_count,
+                                const struct rebalance_hook *hook, struct error *err) {
   char text[512];
   /* What positions and --until-end stand on is not for users to change. */
   const struct key_value required[] = {
@@ -122,6 +128,8 @@ static rd_kafka_t *new_consumer(const char *brokers, const struct source_options
   };
   rd_kafka_conf_t *conf = rd_kafka_conf_new();
   rd_kafka_conf_set_log_cb(conf, log_line);
+  if (hook) rd_kafka_conf_set_rebalance_cb(conf, hook->note);
+  if (hook) rd_kafka_conf_set_opaque(conf, hook->context);
   rd_kafka_t *consumer = NULL;
   if (set_properties(conf, defaults, default_count, err) &&
       set_properties(conf, options->kafka_properties, options->kafka_property_count, err) &&
@@ -143,7 +151,24 @@ rd_kafka_t *kafka_consumer_new(const char *brokers, const struct source_options 
       {"client.id", "bouncemill"},         {"group.id", "bouncemill"},           {"queued.max.messages.kbytes", ahead},
       {"queued.min.messages", "10000000"}, {"reconnect.backoff.max.ms", "2000"},
   };
-  return new_consumer(brokers, options, defaults, sizeof defaults / sizeof *defaults, NULL, 0, err);
+  return new_consumer(brokers, options, defaults, sizeof defaults / sizeof *defaults, NULL, 0, NULL, err);
+}
+
+rd_kafka_t *kafka_member_new(const char *brokers, const struct source_options *options, size_t partition_count,
+                             void (*note)(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list,
+                                          void *context),
+                             void *context, struct error *err) {
+  char ahead[16];
+  snprintf(ahead, sizeof ahead, "%u", fetch_ahead_kib(partition_count));
+  const struct key_value defaults[] = {{"client.id", "bouncemill"},
+                                       {"queued.max.messages.kbytes", ahead},
+                                       {"queued.min.messages", "10000000"},
+                                       {"reconnect.backoff.max.ms", "2000"}};
+  /* The cooperative assignor of librdkafka 2.0 is not safe with offsets that are committed by hand. */
+  const struct key_value more[] = {
+      {"group.id", options->group}, {"group.instance.id", options->member}, {"partition.assignment.strategy", "range"}};
+  const struct rebalance_hook hook = {note, context};
+  return new_consumer(brokers, options, defaults, sizeof defaults / sizeof *defaults, more, sizeof more / sizeof *more, &hook, err);
 }
 
 rd_kafka_t *kafka_group_asker_new(const char *brokers, const char *group, const struct source_options *options, struct error *err) {
@@ -151,7 +176,7 @@ rd_kafka_t *kafka_group_asker_new(const char *brokers, const char *group, const 
   /* Brokers send a whole batch of messages whatever the limit says, and no more than one for so small a one. */
   const struct key_value more[] = {
       {"group.id", group}, {"queued.min.messages", "1"}, {"fetch.message.max.bytes", "1"}, {"queued.max.messages.kbytes", "1024"}};
-  return new_consumer(brokers, options, defaults, sizeof defaults / sizeof *defaults, more, sizeof more / sizeof *more, err);
+  return new_consumer(brokers, options, defaults, sizeof defaults / sizeof *defaults, more, sizeof more / sizeof *more, NULL, err);
 }
 
 rd_kafka_t *kafka_asker_new(const char *brokers, const struct source_options *options, struct error *err) {

@@ -23,6 +23,12 @@ bool kafka_url_has(const struct kafka_url *url, int32_t partition);
 rd_kafka_t *kafka_consumer_new(const char *brokers, const struct source_options *options, size_t partition_count,
                                struct error *err);
 
+/* As kafka_consumer_new, a static member of the group that options name. `note` is called, with `context`, from within its polls. */
+rd_kafka_t *kafka_member_new(const char *brokers, const struct source_options *options, size_t partition_count,
+                             void (*note)(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list,
+                                          void *context),
+                             void *context, struct error *err);
+
 /* A consumer that reads single messages, and takes little memory. */
 rd_kafka_t *kafka_asker_new(const char *brokers, const struct source_options *options, struct error *err);
 

@@ -21,7 +21,9 @@ struct kafka {
   size_t topic_partition_count;
   rd_kafka_message_t *messages[KAFKA_MESSAGES_MAX];
   size_t message_count, message_next;
-  size_t waiting_turn;     /* partition looked at first when what waits is handed out */
+  size_t waiting_turn;                        /* partition looked at first when what waits is handed out */
+  rd_kafka_topic_partition_list_t *rebalance; /* of a member of a group: what is to be taken up, or given up; NULL: nothing */
+  bool is_assignment, is_closing;
   bool is_anew;            /* what waits is to be handed out, then the topic is read anew */
   struct kafka_mark other; /* how that was seen */
   int64_t error_logged_at_us;
@@ -29,6 +31,16 @@ struct kafka {
 
 /* Asks for the topic's size, and takes up the partitions that are read. */
 bool kafka_open_partitions(struct kafka *kafka, struct error *err);
+
+/* One more of them, from `position`, or from its first message where that is NULL. */
+bool kafka_take_up_partition(struct kafka *kafka, int32_t number, const struct input_position *position, struct error *err);
+/* Forgets all of them, and what waits of them. */
+void kafka_drop_partitions(struct kafka *kafka);
+
+/* Member of a group: joins it; librdkafka's callback; does what was noted. */
+bool kafka_group_join(struct kafka *kafka, struct error *err);
+void kafka_group_note(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *context);
+bool kafka_group_rebalance(struct kafka *kafka, struct error *err);
 
 /* Finds where each partition from `first` on starts and begins to read there. False with err: a broker does not answer, or messages are lost and
  * nobody accepted that. */

@@ -11,6 +11,8 @@
 /* Messages read before replay_from, only to be looked back at for "last message repeated". */
 #define LOOKBACK_MESSAGES 256
 
+#define SEEK_MS 10000
+
 /* How long the leaders of partitions are waited for. */
 #define MARKS_MS 30000
 
@@ -26,6 +28,12 @@ static const struct input_position *find_known(const struct input_table *table, 
   return NULL;
 }
 
+static void open_partition(struct kafka *k, struct input *input, int32_t number) {
+  struct kafka_partition *p = memory_zeroed(sizeof *p);
+  kafka_partition_init(p, input, number, k->topic_partition_count, &k->options);
+  k->partitions[k->partition_count++] = k->by_number[number] = p;
+}
+
 static bool add_partition(struct kafka *k, int32_t number, struct error *err) {
   char name[512];
   struct input_table *table = k->table;
@@ -35,9 +43,7 @@ static bool add_partition(struct kafka *k, int32_t number, struct error *err) {
       return error_set(err, ERROR_USAGE, "topic %s: is named twice", k->url.topic);
   const struct input_position *known = find_known(table, slice_from_cstr(name));
   struct input *input = input_table_add(table, INPUT_KAFKA, name, input_table_scope(table, name), known);
-  struct kafka_partition *p = memory_zeroed(sizeof *p);
-  kafka_partition_init(p, input, number, k->topic_partition_count, &k->options);
-  k->partitions[k->partition_count++] = k->by_number[number] = p;
+  open_partition(k, input, number);
   return true;
 }
 
@@ -47,6 +53,40 @@ static void grow(struct kafka *k, size_t count) {
   k->by_number = memory_resize(k->by_number, count * sizeof *k->by_number);
   for (size_t i = k->topic_partition_count; i < count; i++) k->by_number[i] = NULL;
   k->topic_partition_count = count;
+}
+
+bool kafka_take_up_partition(struct kafka *k, int32_t number, const struct input_position *position, struct error *err) {
+  char name[512];
+  struct input_table *table = k->table;
+  if (number < 0) return error_set(err, ERROR_INPUT, "kafka %s: %s has no partition %d", k->url.brokers, k->url.topic, number);
+  if ((size_t)number >= k->topic_partition_count) grow(k, (size_t)number + 1);
+  snprintf(name, sizeof name, "%s/%d", k->url.topic, number);
+  for (size_t i = 0; i < table->input_count; i++) {
+    struct input *input = table->inputs[i];
+    if (!slice_equal(input->position.name, slice_from_cstr(name))) continue;
+    struct slice kept = input->position.name;
+    input->position = position ? *position : (struct input_position){0};
+    input->position.kind = INPUT_KAFKA;
+    input->position.name = kept;
+    input->done = 0;
+    open_partition(k, input, number);
+    return true;
+  }
+  open_partition(k, input_table_add(table, INPUT_KAFKA, name, input_table_scope(table, name), position), number);
+  return true;
+}
+
+void kafka_drop_partitions(struct kafka *k) {
+  for (size_t i = 0; i < k->partition_count; i++) {
+    struct kafka_partition *p = k->partitions[i];
+    p->input->has_position = false;
+    p->input->to_stored = p->input->to_place = NULL;
+    p->input->owner = NULL;
+    k->by_number[p->number] = NULL;
+    kafka_partition_deinit(p);
+    free(p);
+  }
+  k->partition_count = k->waiting_turn = 0;
 }
 
 bool kafka_open_partitions(struct kafka *k, struct error *err) {
@@ -60,7 +100,7 @@ bool kafka_open_partitions(struct kafka *k, struct error *err) {
                      k->url.topic, k->url.partition_last, k->url.topic, count);
   grow(k, (size_t)count);
   for (int32_t number = 0; number < count; number++)
-    if (kafka_url_has(&k->url, number) && !add_partition(k, number, err)) return false;
+    if (!k->options.member && kafka_url_has(&k->url, number) && !add_partition(k, number, err)) return false;
   return true;
 }
 
@@ -163,7 +203,11 @@ static bool assign(struct kafka *k, const struct watermarks *at, size_t first, s
     int64_t start = start_of(k, k->partitions[i], &at[i - first]);
     if (!k->partitions[i]->is_over) rd_kafka_topic_partition_list_add(list, k->url.topic, k->partitions[i]->number)->offset = start;
   }
-  rd_kafka_error_t *error = list->cnt ? rd_kafka_incremental_assign(k->consumer, list) : NULL;
+  rd_kafka_error_t *error = NULL;
+  if (k->options.member)
+    rd_kafka_assign(k->consumer, list); /* what was assigned before was given up */
+  else if (list->cnt)
+    error = rd_kafka_incremental_assign(k->consumer, list);
   rd_kafka_topic_partition_list_destroy(list);
   if (!error) return true;
   error_set(err, ERROR_INPUT, "kafka %s: %s: %s", k->url.brokers, k->url.topic, rd_kafka_error_string(error));
@@ -211,8 +255,9 @@ static bool seek_low(struct kafka *k, struct kafka_partition *p, uint64_t *low, 
   if (!kafka_watermarks(&question, p->number, low, &high, err)) return false;
   rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
   rd_kafka_topic_partition_list_add(list, k->url.topic, p->number)->offset = (int64_t)*low;
-  rd_kafka_error_t *error = rd_kafka_incremental_unassign(k->consumer, list);
-  if (!error) error = rd_kafka_incremental_assign(k->consumer, list);
+  rd_kafka_error_t *error =
+      k->options.member ? rd_kafka_seek_partitions(k->consumer, list, SEEK_MS) : rd_kafka_incremental_unassign(k->consumer, list);
+  if (!error && !k->options.member) error = rd_kafka_incremental_assign(k->consumer, list);
   rd_kafka_topic_partition_list_destroy(list);
   if (!error) return true;
   error_set(err, ERROR_INPUT, "kafka %s: %s: %s", k->url.brokers, k->url.topic, rd_kafka_error_string(error));

@@ -91,10 +91,22 @@ enum source_state source_next(struct source *source, int timeout_ms, struct batc
     fill->want = 0;
     enum source_state state = source->members[turn].next(source->members[turn].state, turn_ms, batch, fill, err);
     source->fill_want = fill->want;
-    if (state == SOURCE_BATCH || state == SOURCE_FAILED) return state;
+    if (state == SOURCE_BATCH || state == SOURCE_FAILED || state == SOURCE_REBALANCE) return state;
     if (state == SOURCE_END) source->is_over[turn] = true, alive--;
   }
   return alive ? SOURCE_IDLE : SOURCE_END;
+}
+
+bool source_rebalance(struct source *source, struct error *err) {
+  return source->members[source->turn].rebalance(source->members[source->turn].state, err);
+}
+
+void *source_group_metadata(const struct source *source) {
+  for (size_t i = 0; i < source->member_count; i++) {
+    void *metadata = source->members[i].group_metadata ? source->members[i].group_metadata(source->members[i].state) : NULL;
+    if (metadata) return metadata;
+  }
+  return NULL;
 }
 
 /* The part's share: [begin, end) of the announced bytes. */

@@ -26,13 +26,13 @@ static void kafka_free(void *state) {
   drop_messages(k);
   kafka_watch_free(k->watch);
   if (k->asker) rd_kafka_destroy(k->asker);
+  k->is_closing = true;
+  if (k->rebalance) rd_kafka_assign(k->consumer, NULL); /* or closing waits for it */
   if (k->consumer) rd_kafka_consumer_close(k->consumer);
   if (k->queue) rd_kafka_queue_destroy(k->queue);
   if (k->consumer) rd_kafka_destroy(k->consumer);
-  for (size_t i = 0; i < k->partition_count; i++) {
-    kafka_partition_deinit(k->partitions[i]);
-    free(k->partitions[i]);
-  }
+  if (k->rebalance) rd_kafka_topic_partition_list_destroy(k->rebalance);
+  kafka_drop_partitions(k);
   free(k->partitions);
   free(k->by_number);
   kafka_url_deinit(&k->url);
@@ -125,6 +125,7 @@ static bool take_waiting(struct kafka *k, bool is_quiet, struct batch *batch) {
 }
 
 static bool is_all_over(const struct kafka *k) {
+  if (k->options.member) return false;
   for (size_t i = 0; i < k->partition_count; i++)
     if (!k->partitions[i]->is_over) return false;
   return true;
@@ -161,6 +162,7 @@ static enum source_state kafka_next(void *state, int timeout_ms, struct batch *b
   int64_t deadline_us = clock_monotonic_us() + (int64_t)timeout_ms * 1000;
   int wait_ms = GATHER_US / 1000;
   for (;;) {
+    if (k->rebalance) return SOURCE_REBALANCE;
     enum source_state sorted = take_watched(k, batch, err);
     if (sorted == SOURCE_IDLE) sorted = sort_messages(k, batch, err);
     if (sorted != SOURCE_IDLE) return sorted;
@@ -191,7 +193,7 @@ static bool kafka_lag(const void *state, const struct input *input, uint64_t *me
 
 /* Beside what is read to an end nothing is watched: it is as it was at the start. */
 static bool start_watch(struct kafka *k, struct error *err) {
-  if (k->options.until_end) return true;
+  if (k->options.until_end || k->options.member) return true;
   const struct kafka_question question = {k->asker, k->url.brokers, k->url.topic, &k->options};
   k->asker = NULL;
   k->watch = kafka_watch_new(&question, k->topic_partition_count, err);
@@ -201,10 +203,24 @@ static bool start_watch(struct kafka *k, struct error *err) {
 /* How much to fetch ahead depends on the number of partitions, and is fixed when a consumer is made. */
 static bool open_topic(struct kafka *k, const char *url, struct error *err) {
   if (!kafka_url_parse(&k->url, url, err) || !kafka_open_partitions(k, err)) return false;
-  k->consumer = kafka_consumer_new(k->url.brokers, &k->options, k->partition_count, err);
+  k->consumer = k->options.member
+                    ? kafka_member_new(k->url.brokers, &k->options, k->topic_partition_count, kafka_group_note, k, err)
+                    : kafka_consumer_new(k->url.brokers, &k->options, k->partition_count, err);
   if (!k->consumer) return false;
   k->queue = rd_kafka_queue_get_consumer(k->consumer);
+  if (k->options.member) return kafka_group_join(k, err);
   return kafka_start_partitions(k, 0, err) && start_watch(k, err);
+}
+
+static bool kafka_rebalance(void *state, struct error *err) {
+  struct kafka *k = state;
+  drop_messages(k);
+  return kafka_group_rebalance(k, err);
+}
+
+static void *kafka_group_metadata(const void *state) {
+  const struct kafka *k = state;
+  return k->options.member ? rd_kafka_consumer_group_metadata(k->consumer) : NULL;
 }
 
 bool source_kafka_new(struct input_table *table, const char *url, const struct source_options *options, struct source_member *out,
@@ -212,7 +228,12 @@ bool source_kafka_new(struct input_table *table, const char *url, const struct s
   struct kafka *k = memory_zeroed(sizeof *k);
   k->table = table;
   k->options = *options;
-  *out = (struct source_member){.state = k, .next = kafka_next, .free = kafka_free, .lag = kafka_lag};
+  *out = (struct source_member){.state = k,
+                                .next = kafka_next,
+                                .free = kafka_free,
+                                .lag = kafka_lag,
+                                .rebalance = kafka_rebalance,
+                                .group_metadata = kafka_group_metadata};
   if (open_topic(k, url, err)) return true;
   kafka_free(k);
   return false;

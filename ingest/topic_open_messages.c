@@ -1,5 +1,5 @@
-/* Reads the open messages back from their compacted topic. Of a key the last message counts; one without payload is closed. Messages of a key
- * are in one partition, in order. */
+/* Reads the open messages back from their compacted topic. Of a key the last message counts; one without payload is closed. Messages
+ * of a key are in one partition, in order. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -36,6 +36,17 @@ static int compare_kept(const void *a, const void *b, void *bytes) {
   return order ? order : (x->key > y->key) - (x->key < y->key);
 }
 
+/* What can be read may end before an open transaction of another run, with committed messages behind it: it is waited for. True when the partition
+ * is read to where it ended when its end was first seen. */
+static bool is_at_end(struct topic_sink *sink, int64_t *target, const rd_kafka_message_t *message) {
+  int64_t low, high;
+  if (*target < 0) {
+    if (rd_kafka_get_watermark_offsets(sink->asker, sink->open_topic.ptr, message->partition, &low, &high)) return false;
+    *target = high;
+  }
+  return message->offset >= *target;
+}
+
 /* Every message up to the end of each partition. */
 static bool read_all(struct topic_sink *sink, struct reading *r, struct error *err) {
   int left = sink->open_partition_count;
@@ -46,11 +57,18 @@ static bool read_all(struct topic_sink *sink, struct reading *r, struct error *e
   rd_kafka_topic_partition_list_destroy(list);
   const struct source_options *options = sink->options.source;
   int64_t heard_us = clock_monotonic_us();
+  int64_t *targets = memory_alloc((size_t)left * sizeof *targets);
+  for (int32_t i = 0; i < left; i++) targets[i] = -1;
   while (!code && left && clock_monotonic_us() - heard_us < QUIET_US &&
          !(options->should_stop && options->should_stop(options->stop_context))) {
     rd_kafka_message_t *message = rd_kafka_consumer_poll(sink->asker, POLL_MS);
     if (!message) continue;
-    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) left--;
+    bool is_ours = message->partition >= 0 && message->partition < sink->open_partition_count;
+    int64_t *target = is_ours ? &targets[message->partition] : NULL;
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF && target && *target != INT64_MAX && is_at_end(sink, target, message)) {
+      *target = INT64_MAX; /* done */
+      left--;
+    }
     if (!message->err) {
       keep(r, message);
       heard_us = clock_monotonic_us();
@@ -58,6 +76,7 @@ static bool read_all(struct topic_sink *sink, struct reading *r, struct error *e
     rd_kafka_message_destroy(message);
   }
   rd_kafka_assign(sink->asker, NULL);
+  free(targets);
   if (!left) return true;
   return error_set(err, ERROR_RETRY, "kafka %s: %s cannot be read to its end", sink->url.brokers, sink->open_topic.ptr);
 }

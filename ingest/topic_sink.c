@@ -1,7 +1,6 @@
 /* A topic instead of a store. See ingest.h; the transaction itself is in topic_transaction.c.
  *
- *   topic_sink_new   init_transactions (finishes or aborts what the one before left) -> offsets of the group -> positions
- *   offset           committed          its metadata   "r=<replay_from> m=<offsets before>:<hash of that message>" */
+ *   topic_sink_new   init_transactions (finishes or aborts what the one before left) -> offsets of the group -> positions */
 #include "ingest/topic_sink.h"
 
 #include <inttypes.h>
@@ -10,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "ingest/kafka_offset.h"
 
 #define ANSWER_MS 5000
 #define START_US (30 * US_PER_SECOND)
@@ -29,30 +29,12 @@ void topic_sink_free(struct topic_sink *sink) {
 
 /* ---- positions -------------------------------------------------------------------------------------------------------------------- */
 
-void topic_sink_write_metadata(const struct input_position *position, char *out, size_t size) {
-  snprintf(out, size, "r=%" PRIu64 " m=%" PRIu32 ":%016" PRIx64, position->replay_from, position->tail_len, position->tail_hash);
-}
-
-/* Whoever moved the offsets of the group by hand left no metadata: then nothing is read again, and nothing is known of what was read. */
-static void read_metadata(const rd_kafka_topic_partition_t *item, struct input_position *position) {
-  char text[128] = "";
-  if (item->metadata) memcpy(text, item->metadata, item->metadata_size < sizeof text ? item->metadata_size : sizeof text - 1);
-  uint64_t replay_from, hash;
-  uint32_t len;
-  position->replay_from = position->committed;
-  if (sscanf(text, "r=%" SCNu64 " m=%" SCNu32 ":%" SCNx64, &replay_from, &len, &hash) != 3) return;
-  if (replay_from < position->committed) position->replay_from = replay_from;
-  position->tail_len = len;
-  position->tail_hash = hash;
-}
-
 static void keep_position(struct topic_sink *sink, const rd_kafka_topic_partition_t *item) {
-  if (item->offset <= 0) return; /* none yet */
-  struct input_position position = {.kind = INPUT_KAFKA, .committed = (uint64_t)item->offset};
+  struct input_position position = {.kind = INPUT_KAFKA};
   char *name;
+  if (!kafka_offset_read(item, &position)) return;
   if (asprintf(&name, "%s/%d", item->topic, item->partition) < 0) abort();
   position.name = slice_from_cstr(name);
-  read_metadata(item, &position);
   sink->known = memory_resize(sink->known, (sink->known_count + 1) * sizeof *sink->known);
   sink->known[sink->known_count++] = position;
 }
@@ -101,11 +83,12 @@ static bool check_topic(const struct topic_sink *sink, const char *topic, int *c
   return kafka_partition_count(&question, count, err);
 }
 
-/* The same group and sources: the same writer, of which there is one at a time. */
+/* The same group, and sources or member: the same writer, of which there is one at a time. */
 static void name_transactions(struct topic_sink *sink) {
   const struct source_options *source = sink->options.source;
   buf_printf(&sink->transactional_id, "%s", sink->options.group);
-  for (size_t i = 0; i < source->name_count; i++) {
+  if (source->member) buf_printf(&sink->transactional_id, "/%s", source->member);
+  for (size_t i = 0; i < source->name_count && !source->member; i++) {
     struct slice name = slice_skip(slice_from_cstr(source->names[i]), sizeof "kafka://" - 1);
     buf_append_slice(&sink->transactional_id, slice_skip(name, slice_find_byte(name, '/')));
   }
@@ -127,7 +110,7 @@ struct topic_sink *topic_sink_new(const struct topic_sink_options *options, stru
   is_done = is_done && (sink->asker = kafka_group_asker_new(sink->url.brokers, options->group, options->source, err)) != NULL &&
             check_topic(sink, sink->url.topic, &count, err) &&
             check_topic(sink, sink->open_topic.ptr, &sink->open_partition_count, err) && topic_sink_open_producer(sink, err);
-  for (size_t i = 0; i < options->source->name_count && is_done; i++)
+  for (size_t i = 0; i < options->source->name_count && is_done && !options->source->member; i++)
     is_done = read_positions(sink, options->source->names[i], err);
   if (is_done) return sink;
   topic_sink_free(sink);

@@ -22,7 +22,4 @@ bool topic_sink_open_producer(struct topic_sink *sink, struct error *err);
 /* Fills in the offsets that the group has, -1001 for none. */
 bool topic_sink_ask_offsets(struct topic_sink *sink, rd_kafka_topic_partition_list_t *list, struct error *err);
 
-/* What stands beside the offset. */
-void topic_sink_write_metadata(const struct input_position *position, char *out, size_t size);
-
 #endif

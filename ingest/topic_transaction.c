@@ -8,6 +8,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ingest/kafka_offset.h"
+#include "ingest/source_member.h"
 #include "ingest/topic_sink.h"
 
 #define CALL_MS 30000
@@ -26,12 +28,17 @@ static enum step judge(struct topic_sink *sink, rd_kafka_error_t *error, bool *i
   if (!error) return STEP_DONE;
   rd_kafka_resp_err_t code = rd_kafka_error_code(error);
   enum step step = STEP_FAILED;
+  bool is_member = code != RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION && code != RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID &&
+                   code != RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
   if (code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
       code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH)
     error_set(err, ERROR_INPUT,
               "kafka %s: another run of group %s with the same sources has taken over, or this one was stopped for longer than a "
               "transaction lasts",
               sink->url.brokers, sink->options.group);
+  else if (!is_member)
+    error_set(err, ERROR_RETRY, "kafka %s: the group %s has gone on without this member; start it again", sink->url.brokers,
+              sink->options.group);
   else if (rd_kafka_error_is_fatal(error))
     step = STEP_OTHER_PRODUCER;
   else if (rd_kafka_error_txn_requires_abort(error))
@@ -133,14 +140,14 @@ static void produce_all(struct topic_sink *sink, const struct topic_commit *comm
 
 /* "topic/partition" of an input as librdkafka names it. */
 static void add_input(rd_kafka_topic_partition_list_t *list, const struct input_position *input) {
-  char topic[512], metadata[128];
+  char topic[512], metadata[KAFKA_METADATA_BYTES];
   size_t len = input->name.len;
   while (len && input->name.ptr[len - 1] != '/') len--;
   snprintf(topic, sizeof topic, "%.*s", (int)(len ? len - 1 : 0), input->name.ptr);
   int32_t partition = (int32_t)strtol(input->name.ptr + len, NULL, 10); /* names of inputs are NUL-terminated */
   rd_kafka_topic_partition_t *item = rd_kafka_topic_partition_list_add(list, topic, partition);
   item->offset = (int64_t)input->committed;
-  topic_sink_write_metadata(input, metadata, sizeof metadata);
+  kafka_offset_write_metadata(input, metadata);
   item->metadata = strdup(metadata); /* freed with the list */
   item->metadata_size = strlen(metadata);
 }
@@ -199,8 +206,9 @@ bool topic_sink_commit(struct topic_sink *sink, const struct topic_commit *commi
   struct trying trying = {.sink = sink,
                           .commit = commit,
                           .offsets = list_inputs(commit),
-                          .group = rd_kafka_consumer_group_metadata_new(sink->options.group),
+                          .group = commit->source ? source_group_metadata(commit->source) : NULL,
                           .deadline_us = clock_monotonic_us() + TRY_US};
+  if (!trying.group) trying.group = rd_kafka_consumer_group_metadata_new(sink->options.group);
   bool is_done = commit_until_done(&trying, err);
   rd_kafka_consumer_group_metadata_destroy(trying.group);
   rd_kafka_topic_partition_list_destroy(trying.offsets);

@@ -142,6 +142,7 @@ static bool read_key(struct config *config, struct slice key, struct yaml_node v
   if (slice_equal(key, SLICE("store"))) return read_text(value, &config->store, err);
   if (slice_equal(key, SLICE("sink"))) return read_text(value, &config->sink, err);
   if (slice_equal(key, SLICE("group"))) return read_text(value, &config->group, err);
+  if (slice_equal(key, SLICE("member"))) return read_text(value, &config->member, err);
   if (slice_equal(key, SLICE("source"))) return read_text(value, &config->source, err);
   if (slice_equal(key, SLICE("format"))) return read_text(value, &config->format, err);
   if (slice_equal(key, SLICE("envelope"))) return read_text(value, &config->envelope, err);
@@ -168,11 +169,11 @@ static bool read_key(struct config *config, struct slice key, struct yaml_node v
 }
 
 bool config_read(struct config *config, const char *path, struct error *err) {
-  static const char *const KEYS[] = {"store",          "format",      "envelope",         "zone",       "threads", "flush_interval",
-                                     "follow",         "until_end",   "dead_letter",      "max_line",   "listen",  "recipients",
-                                     "recipients_key", "accept_loss", "inputs",           "rules",      "kafka",   "sources",
-                                     "join",           "retention",   "compact_interval", "user_rules", "sink",    "group",
-                                     "source",         NULL};
+  static const char *const KEYS[] = {
+      "store",       "format",   "envelope", "zone",       "threads",          "flush_interval", "follow", "until_end",
+      "dead_letter", "max_line", "listen",   "recipients", "recipients_key",   "accept_loss",    "inputs", "rules",
+      "kafka",       "sources",  "join",     "retention",  "compact_interval", "user_rules",     "sink",   "group",
+      "member",      "source",   NULL};
   config->document = yaml_new_from_file(path, err);
   if (!config->document) return false;
   struct yaml_node root = yaml_root(config->document);

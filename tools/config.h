@@ -11,7 +11,7 @@
 /* Strings are good until config_deinit; NULL, 0 and negative values mean "not given". */
 struct config {
   const char *store, *format, *envelope, *zone, *rules, *user_rules, *dead_letter, *listen, *recipients, *recipients_key, *sink,
-      *group, *source;
+      *group, *member, *source;
   double flush_interval_s, compact_interval_s; /* negative: not given */
   unsigned threads, max_line;
   bool follow, until_end;

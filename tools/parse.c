@@ -137,6 +137,7 @@ static bool read_all(struct run *run, struct error *err) {
     switch (source_next(run->source, IDLE_WAIT_MS, &run->batch, &fill, err)) {
       case SOURCE_FAILED: return false;
       case SOURCE_END: return true;
+      case SOURCE_REBALANCE: /* of members of groups, which parse is not */
       case SOURCE_IDLE: continue;
       case SOURCE_BATCH: break;
     }

@@ -138,6 +138,17 @@ static void publish_if_due(struct pipeline *p, int64_t now_us) {
   p->options.publish(p->options.publish_context, p);
 }
 
+/* What was read of the partitions before is committed, since others may go on with them; then the joins begin anew. */
+static bool rebalance(struct pipeline *p, struct error *err) {
+  if (!pipeline_commit(p, err) || !pipeline_finish_commit(p, true, err) || !source_rebalance(p->source, err)) return false;
+  for (unsigned i = 0; i < p->worker_count; i++) {
+    join_free(p->workers[i].join);
+    p->workers[i].join = join_new(&p->options.join, i, p->worker_count);
+  }
+  for (size_t i = 0; i < p->committed_count; i++) p->committed[i] = (struct committed_input){0};
+  return pipeline_restore(p, err);
+}
+
 /* Takes one step: a batch, or a wait for one. *is_over is set at the end of all sources. */
 static bool take_batch(struct pipeline *p, bool *is_over, struct error *err) {
   p->fill.want = 0;
@@ -145,6 +156,7 @@ static bool take_batch(struct pipeline *p, bool *is_over, struct error *err) {
     case SOURCE_FAILED: return false;
     case SOURCE_IDLE: return true;
     case SOURCE_END: *is_over = true; return true;
+    case SOURCE_REBALANCE: return rebalance(p, err);
     case SOURCE_BATCH: break;
   }
   if (p->fill.want) {
@@ -262,6 +274,15 @@ static bool restore_message(void *context, const struct open_message *message) {
   return true; /* of an input that this run does not read: it stays in the catalog */
 }
 
+bool pipeline_restore(struct pipeline *p, struct error *err) {
+  struct error restore_err = {0};
+  struct restore restore = {p, &restore_err};
+  bool is_read = p->sink ? topic_sink_each_open_message(p->sink, restore_message, &restore, err)
+                         : store_read_open_messages(p->store, restore_message, &restore, err);
+  if (restore_err.kind) *err = restore_err;
+  return is_read && !restore_err.kind;
+}
+
 static void open_worker(struct pipeline *p, unsigned number) {
   struct worker *worker = &p->workers[number];
   parser_init(&worker->parser, p->options.format, &p->options.time_rules, p->worker_count);
@@ -323,12 +344,7 @@ static bool open_rooms(struct pipeline *p, struct error *err) {
   p->team = team_new(p->worker_count, err);
   if (!p->team) return false;
   for (unsigned i = 0; i < p->worker_count; i++) open_worker(p, i);
-  struct error restore_err = {0};
-  struct restore restore = {p, &restore_err};
-  bool is_read = p->sink ? topic_sink_each_open_message(p->sink, restore_message, &restore, err)
-                         : store_read_open_messages(p->store, restore_message, &restore, err);
-  if (restore_err.kind) *err = restore_err;
-  return is_read && !restore_err.kind;
+  return pipeline_restore(p, err);
 }
 
 struct pipeline *pipeline_new(const struct pipeline_options *options, struct error *err) {

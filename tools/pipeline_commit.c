@@ -79,6 +79,7 @@ void pipeline_remember_inputs(struct pipeline *p, size_t input_count) {
 /* Everything that the thread of a commit needs is in here and its own until is_done. */
 struct commit_job {
   struct store *store;
+  const struct source *source;
   struct topic_sink *sink;                 /* in place of the store, or NULL */
   struct handed_out handed[LIMIT_THREADS]; /* for the sink */
   unsigned worker_count;
@@ -134,7 +135,7 @@ static void list_messages(struct commit_job *job, unsigned worker_count) {
 
 static void *job_main(void *argument) {
   struct commit_job *job = argument;
-  job->is_good = job->sink ? pipeline_commit_topic(job->sink, job->handed, job->worker_count, &job->commit, &job->err)
+  job->is_good = job->sink ? pipeline_commit_topic(job->sink, job->source, job->handed, job->worker_count, &job->commit, &job->err)
                            : store_commit(job->store, &job->commit, &job->err);
   job->done_us = clock_monotonic_us();
   atomic_store(&job->is_done, true);
@@ -145,6 +146,7 @@ static struct commit_job *job_new(struct pipeline *p) {
   struct commit_job *job = memory_zeroed(sizeof *job);
   job->store = p->store;
   job->sink = p->sink;
+  job->source = p->source;
   job->worker_count = p->worker_count;
   for (unsigned i = 0; i < p->worker_count; i++) {
     job->pending[i] = p->workers[i].pending;

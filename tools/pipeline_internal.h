@@ -122,6 +122,9 @@ bool pipeline_wait_blocked(struct pipeline *pipeline, struct error *err);
 /* Puts into `err` that the run was stopped while it was blocked; false. */
 bool pipeline_give_up(const struct pipeline *pipeline, struct error *err);
 
+/* Gives the open messages that are kept to the joins, which are new. */
+bool pipeline_restore(struct pipeline *pipeline, struct error *err);
+
 /* A worker's part of the batch as rows of other runs. */
 void pipeline_phase_rows(void *context, unsigned number);
 
@@ -132,8 +135,8 @@ void pipeline_stamp_worker(const struct pipeline *pipeline, unsigned number);
 bool pipeline_write_rows(struct pipeline *pipeline, unsigned number, struct error *err);
 
 /* Messages of all workers, and positions and open messages of `commit`, at once. */
-bool pipeline_commit_topic(struct topic_sink *sink, const struct handed_out *handed, unsigned count, const struct commit *commit,
-                           struct error *err);
+bool pipeline_commit_topic(struct topic_sink *sink, const struct source *source, const struct handed_out *handed, unsigned count,
+                           const struct commit *commit, struct error *err);
 
 void pipeline_commit_deinit(struct pipeline *pipeline);
 

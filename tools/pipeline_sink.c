@@ -62,8 +62,8 @@ bool pipeline_write_rows(struct pipeline *p, unsigned number, struct error *err)
   return true;
 }
 
-bool pipeline_commit_topic(struct topic_sink *sink, const struct handed_out *handed, unsigned count, const struct commit *commit,
-                           struct error *err) {
+bool pipeline_commit_topic(struct topic_sink *sink, const struct source *source, const struct handed_out *handed, unsigned count,
+                           const struct commit *commit, struct error *err) {
   size_t message_count = 0;
   for (unsigned i = 0; i < count; i++) message_count += handed[i].sizes.len / sizeof(size_t);
   struct slice *messages = memory_alloc(message_count * sizeof *messages), *message = messages;
@@ -80,7 +80,8 @@ bool pipeline_commit_topic(struct topic_sink *sink, const struct handed_out *han
                                      .inputs = commit->inputs,
                                      .input_count = commit->input_count,
                                      .open_messages = commit->open_messages,
-                                     .open_message_count = commit->open_message_count};
+                                     .open_message_count = commit->open_message_count,
+                                     .source = source};
   bool is_done = topic_sink_commit(sink, &topic, err);
   free(messages);
   return is_done;

@@ -34,6 +34,8 @@ static const char HELP[] =
     "      --sink kafka://BROKERS/TOPIC   rows and positions go to this topic in transactions, instead of to a\n"
     "                          store; the sources are topics of the same brokers\n"
     "      --group NAME        whose offsets are the positions then (default: bouncemill)\n"
+    "      --member NAME       with --sink: join the group as this member, so that the brokers share out the\n"
+    "                          partitions of the one SOURCE; without it they are shared out by hand\n"
     "      --source KIND       what the sources have: logs (default), or summaries: rows of such a topic\n"
     "  -f, --format NAME       whose log it is: auto (default; each file's first lines tell), mixed\n"
     "                          (each line tells), postfix, exim, sendmail, opensmtpd, powermta, kumomta,\n"
@@ -87,8 +89,9 @@ static bool take_property(struct run_options *options, char *text) {
 }
 
 enum {
-  OPTION_ACCEPT_LOSS = 252,
+  OPTION_ACCEPT_LOSS = 251,
   OPTION_GROUP,
+  OPTION_MEMBER,
   OPTION_SINK,
   OPTION_SOURCE,
   OPTION_ENVELOPE = 256,
@@ -115,6 +118,7 @@ static const struct option LONG_OPTIONS[] = {{"store", required_argument, NULL, 
                                              {"accept-loss", required_argument, NULL, OPTION_ACCEPT_LOSS},
                                              {"sink", required_argument, NULL, OPTION_SINK},
                                              {"group", required_argument, NULL, OPTION_GROUP},
+                                             {"member", required_argument, NULL, OPTION_MEMBER},
                                              {"source", required_argument, NULL, OPTION_SOURCE},
                                              {"follow", no_argument, NULL, OPTION_FOLLOW},
                                              {"listen", required_argument, NULL, OPTION_LISTEN},
@@ -146,6 +150,7 @@ static int take_option(struct run_options *options, int option, char *value) {
     case 'v': options->is_verbose = true; break;
     case OPTION_SINK: config->sink = value; break;
     case OPTION_GROUP: config->group = value; break;
+    case OPTION_MEMBER: config->member = value; break;
     case OPTION_SOURCE: config->source = value; break;
     case OPTION_ZONE: config->zone = value; break;
     case OPTION_ENVELOPE: config->envelope = value; break;
@@ -222,9 +227,12 @@ static unsigned default_threads(void) {
 static int check_sink(const struct config *config) {
   if (config->source && strcmp(config->source, "logs") != 0 && strcmp(config->source, "summaries") != 0)
     return command_usage("run", "--source needs logs or summaries, not '%s'", config->source);
+  if (!config->sink && config->member) return command_usage("run", "--member is of --sink, which is not given");
   if (!config->sink) return config->group ? command_usage("run", "--group is of --sink, which is not given") : EXIT_OK;
   if (config->store) return command_usage("run", "--sink stands instead of --store: give one of them");
   if (config->source && strcmp(config->source, "logs") != 0) return command_usage("run", "--sink takes logs, not summaries");
+  if (config->member && (config->input_count != 1 || config->until_end))
+    return command_usage("run", "--member takes one SOURCE, and no --until-end");
   if (strncmp(config->sink, "kafka://", 8) != 0)
     return command_usage("run", "--sink needs kafka://BROKERS/TOPIC, not '%s'", config->sink);
   for (size_t i = 0; i < config->input_count; i++)
@@ -272,6 +280,8 @@ static int make_pipeline_options(const struct run_options *options, struct pipel
                                         .follow = config->follow,
                                         .until_end = config->until_end,
                                         .has_envelopes = !envelope_is_plain(out->envelope) && !out->reads_summaries,
+                                        .group = out->group,
+                                        .member = config->member,
                                         .accept_loss = config->accept_loss,
                                         .accept_loss_count = config->accept_loss_count,
                                         .kafka_properties = config->kafka,

@@ -10,6 +10,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import NewPartitions
 
 from test_metrics import message_lines
+from test_summaries import make_store, sink_args, wait_until_read
 
 
 @pytest.fixture(scope="module")
@@ -219,3 +220,27 @@ def test_retention_that_passes_a_run_that_was_stopped_is_told_by_it(broker, read
         reader.process.send_signal(signal.SIGCONT)
         stderr = reader.ends()
         assert re.search(rf"{topic}/0: messages \d+ to 29 were deleted before they were read", stderr), stderr
+
+
+@pytest.mark.parametrize("more", [[], ["--member", "one"]])
+def test_a_broker_that_is_killed_under_a_run_that_counts_into_a_topic_loses_and_doubles_nothing(broker, bouncemill, tmp_path, more):
+    topic = f"sunk-{len(more)}"
+    sink = f"kafka://{broker.brokers}/sums-{len(more)}"
+    for name, config in [(topic, {}), (f"sums-{len(more)}", {}), (f"sums-{len(more)}-open", {"cleanup.policy": "compact"})]:
+        broker.create_topic(name, config=config)
+    broker.produce(topic, one_message_each(range(300)))
+    run = bouncemill.start(*sink_args(sink, "--format", "postfix", *more, f"kafka://{broker.brokers}/{topic}"), stderr=subprocess.PIPE)
+    try:
+        wait_until_read(broker, sink, topic, 1)
+        broker.produce(topic, one_message_each(range(300, 600)))
+        broker.stop()
+        broker.start()
+        broker.produce(topic, one_message_each(range(600, 700)))
+        wait_until_read(broker, sink, topic, 1)
+        run.send_signal(signal.SIGTERM)
+        stderr = run.communicate(timeout=60)[1].decode()
+        assert run.returncode == 0, stderr
+    finally:
+        run.kill()
+    make_store(bouncemill, sink, tmp_path / "store")
+    assert delivered(bouncemill, tmp_path / "store") == 700

@@ -211,3 +211,68 @@ def test_lines_that_are_no_rows_are_unparsed(bouncemill, tmp_path):
     stderr = bouncemill.run("run", "--source", "summaries", "--store", tmp_path / "store", tmp_path / "rows").stderr.decode()
     assert f"body={len(texts)} " in stderr
     assert [json.loads(line)["count"] for line in bouncemill.dump("relays", tmp_path / "store")] == [6]
+
+
+class Member:
+    """A run that has its partitions from the brokers."""
+
+    def __init__(self, bouncemill, sink, source, name):
+        self.process = bouncemill.start(*sink_args(sink, "--member", name, "-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=500",
+                                                   "-X", "fetch.message.max.bytes=20000", "-X", "queued.min.messages=1", source),
+                                        stderr=subprocess.PIPE)
+
+    def end(self, with_signal=signal.SIGTERM) -> tuple[int, str]:
+        self.process.send_signal(with_signal)
+        stderr = self.process.communicate(timeout=60)[1].decode()
+        return self.process.returncode, stderr
+
+
+def lag(kafka, sink, topic="counted", partition_count=PARTITIONS) -> int:
+    """Of the group, over all partitions."""
+    consumer = Consumer({"bootstrap.servers": kafka.brokers, "group.id": sink.rsplit("/")[-1]})
+    partitions = [TopicPartition(topic, partition) for partition in range(partition_count)]
+    left = 0
+    for committed in consumer.committed(partitions, timeout=30):
+        left += consumer.get_watermark_offsets(committed, timeout=10)[1] - max(committed.offset, 0)
+    consumer.close()
+    return left
+
+
+def wait_until_read(kafka, sink, *topic, seconds=60):
+    deadline = time.monotonic() + seconds
+    while lag(kafka, sink, *topic):
+        assert time.monotonic() < deadline, "not read to the end"
+        time.sleep(0.2)
+
+
+def test_members_that_join_leave_die_and_come_again_count_everything_once(bouncemill, kafka, log_topic, sink, undisturbed, tmp_path):
+    first = Member(bouncemill, sink, log_topic, "first")
+    wait_for_rows(kafka, sink)
+    second = Member(bouncemill, sink, log_topic, "second")
+    time.sleep(1.5)
+    code, stderr = second.end()
+    assert code == 0, stderr
+    second = Member(bouncemill, sink, log_topic, "second")  # as a restart
+    time.sleep(1)
+    second.end(signal.SIGKILL)
+    wait_until_read(kafka, sink)  # its partitions, when its session has ended
+    code, stderr = first.end()
+    assert code == 0, stderr
+    assert "what=assigned" in stderr and "what=revoked" in stderr
+    assert make_store(bouncemill, sink, tmp_path / "store") == undisturbed
+
+
+def test_a_member_that_wakes_up_after_its_session_has_ended_commits_nothing(bouncemill, kafka, log_topic, sink, undisturbed, tmp_path):
+    zombie = Member(bouncemill, sink, log_topic, "zombie")
+    wait_for_rows(kafka, sink)
+    zombie.process.send_signal(signal.SIGSTOP)
+    other = Member(bouncemill, sink, log_topic, "other")
+    try:
+        wait_until_read(kafka, sink)
+    finally:
+        zombie.process.send_signal(signal.SIGCONT)
+    time.sleep(1.5)
+    zombie.end()
+    code, stderr = other.end()
+    assert code == 0, stderr
+    assert make_store(bouncemill, sink, tmp_path / "store") == undisturbed
