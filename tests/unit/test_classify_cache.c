@@ -7,10 +7,11 @@
 #include "classify/normalise.h"
 #include "classify/verdict_cache.h"
 #include "tests/unit/check_main.h"
+#include "tools/cache_dir.h"
 
 static struct classifier *new_classifier(void) {
   struct error err;
-  struct classifier *c = classifier_new(&(struct classifier_options){0}, &err);
+  struct classifier *c = classifier_new_cached(&(struct classifier_options){0}, &err);
   ck_assert_msg(c != NULL, "%s", err.text);
   return c;
 }

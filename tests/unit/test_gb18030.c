@@ -3,6 +3,7 @@
 
 #include "classify/classify.h"
 #include "tests/unit/check_main.h"
+#include "tools/cache_dir.h"
 
 static struct slice converted(const char *literal, char *out) {
   struct gb18030 *converter = gb18030_new();
@@ -41,7 +42,7 @@ END_TEST
 
 static enum cause cause_of(const char *reply) {
   struct error err;
-  struct classifier *classifier = classifier_new(&(struct classifier_options){0}, &err);
+  struct classifier *classifier = classifier_new_cached(&(struct classifier_options){0}, &err);
   ck_assert_msg(classifier != NULL, "%s", err.text);
   struct classify_context *context = classify_context_new(classifier, &err);
   struct delivery d;

@@ -8,6 +8,7 @@
 #include "classify/classify.h"
 #include "ingest/ingest.h"
 #include "tests/unit/check_main.h"
+#include "tools/cache_dir.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define HAS_OWN_MALLOC 0
@@ -55,7 +56,7 @@ static void path_init(struct path *path, const struct time_rules *rules) {
   *path = (struct path){.stage = {.when_full = classify_and_count, .context = path}};
   parser_init(&path->parser, format_find(SLICE("postfix")), rules, 1);
   path->join = join_new(&options, 0, 1);
-  path->classifier = classifier_new(&(struct classifier_options){0}, &err);
+  path->classifier = classifier_new_cached(&(struct classifier_options){0}, &err);
   ck_assert_msg(path->classifier != NULL, "%s", err.text);
   path->classify = classify_context_new(path->classifier, &err);
   ck_assert_msg(path->classify != NULL, "%s", err.text);
