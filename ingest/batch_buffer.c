@@ -11,11 +11,14 @@
 static size_t memory_size(const struct batch_buffer *b) { return b->lookback_cap + b->data_cap + 1; }
 
 void batch_buffer_init(struct batch_buffer *b, size_t lookback_cap, size_t data_cap, size_t line_bytes_max) {
-  *b = (struct batch_buffer){.lookback_cap = lookback_cap, .data_cap = data_cap, .cut_bytes = line_bytes_max + 1};
+  *b = (struct batch_buffer){
+      .lookback_cap = lookback_cap, .data_cap = data_cap, .batch_cap = data_cap, .cut_bytes = line_bytes_max + 1};
   assert(data_cap > b->cut_bytes);
   b->memory = memory_map(memory_size(b));
   batch_buffer_reset(b, 0);
 }
+
+void batch_buffer_allow_json(struct batch_buffer *b) { b->json_cap = LIMIT_JSON_BYTES + 1; /* with its newline */ }
 
 void batch_buffer_deinit(struct batch_buffer *b) {
   if (b->memory) memory_unmap(b->memory, memory_size(b));
@@ -67,10 +70,31 @@ static void start_skipping(struct batch_buffer *b) {
   b->end = b->searched = b->begin + b->cut_bytes;
 }
 
+/* Whether the line at the front may fill more than a batch. */
+static bool may_be_long(const struct batch_buffer *b) {
+  char first = b->memory[b->begin];
+  return b->json_cap && (first == '{' || first == '[' || first == 0x1e);
+}
+
+static void grow_for_json(struct batch_buffer *b) {
+  size_t old_size = memory_size(b);
+  b->data_cap = 2 * b->data_cap < b->json_cap ? 2 * b->data_cap : b->json_cap;
+  b->memory = memory_remap(b->memory, old_size, memory_size(b));
+  b->tail = slice_of(b->memory, 0);
+}
+
 char *batch_buffer_prepare(struct batch_buffer *b, size_t *room) {
   move_to_front(b);
-  if (b->end == b->lookback_cap + b->data_cap) start_skipping(b);
-  *room = b->lookback_cap + b->data_cap - b->end;
+  size_t waiting = b->end - b->begin, cap = b->batch_cap;
+  if (waiting >= b->batch_cap && may_be_long(b)) {
+    if (waiting == b->data_cap && b->data_cap < b->json_cap) grow_for_json(b);
+    cap = b->data_cap;
+  }
+  if (waiting >= cap) {
+    start_skipping(b);
+    cap = b->batch_cap;
+  }
+  *room = b->lookback_cap + cap - b->end;
   return b->memory + b->end;
 }
 

@@ -5,7 +5,8 @@
  *
  * The lookback is the last LIMIT_LOOKBACK_BYTES of whole lines before the batch. A line that fills all the room is cut to
  * line_bytes_max + 1 bytes, so that a parser counts it as too long, once; the rest of it is thrown away up to its newline. Such a line
- * is a batch of its own, and the position behind it is still exact. Not thread-safe; memory is touched only as far as it is used. */
+ * is a batch of its own, and the position behind it is still exact. Where lines may be JSON, one that begins as JSON does gets more
+ * room, since an array in it may hold many lines. Not thread-safe; memory is touched only as far as it is used. */
 #ifndef INGEST_BATCH_BUFFER_H
 #define INGEST_BATCH_BUFFER_H
 
@@ -14,6 +15,8 @@
 struct batch_buffer {
   char *memory; /* mapped; lookback_cap + data_cap + 1 bytes (a missing last newline needs one) */
   size_t lookback_cap, data_cap;
+  size_t batch_cap;  /* the room that lines have, but for one that begins as JSON ... */
+  size_t json_cap;   /* ... for which data_cap grows up to this; 0: there are none */
   size_t lookback;   /* where the lookback of the next batch begins */
   size_t begin, end; /* bytes not yet handed out */
   size_t searched;   /* no newline in [begin, searched) */
@@ -26,6 +29,8 @@ struct batch_buffer {
 
 /* `data_cap` bytes for lines; more than line_bytes_max + 1. */
 void batch_buffer_init(struct batch_buffer *buffer, size_t lookback_cap, size_t data_cap, size_t line_bytes_max);
+/* Lines that begin as JSON may have LIMIT_JSON_BYTES. */
+void batch_buffer_allow_json(struct batch_buffer *buffer);
 void batch_buffer_deinit(struct batch_buffer *buffer);
 
 /* Forgets everything; the next byte added stands at `position`. */

@@ -312,11 +312,13 @@ struct key_value {
 struct source_options {
   const char *const *names; /* paths, "-", "kafka://BROKERS/TOPIC[/PARTITIONS]" */
   size_t name_count;
-  bool follow;           /* files: wait for more at the end */
-  bool until_end;        /* Kafka: stop at the end of each partition as it was at the start */
-  bool has_envelopes;    /* Kafka: messages of MessagePack, and of JSON over several lines, become one line each */
-  size_t line_bytes_max; /* a longer line may be cut to a byte more; 0: LIMIT_LINE_BYTES */
-  unsigned parts;        /* a batch has up to this many chunks of LIMIT_CHUNK_BYTES */
+  bool follow;    /* files: wait for more at the end */
+  bool until_end; /* Kafka: stop at the end of each partition as it was at the start */
+  /* Kafka: messages of MessagePack, and of JSON over several lines, become one line each; files: lines that begin as JSON may have
+   * LIMIT_JSON_BYTES. */
+  bool has_envelopes;
+  size_t line_bytes_max;                    /* a longer line may be cut to a byte more; 0: LIMIT_LINE_BYTES */
+  unsigned parts;                           /* a batch has up to this many chunks of LIMIT_CHUNK_BYTES */
   const struct key_value *kafka_properties; /* of librdkafka */
   size_t kafka_property_count;
   /* Kafka: the brokers share the partitions out among the members of this group, this one by its static name; positions are the group's

@@ -169,7 +169,7 @@ static const struct input_position *last_known(const struct input_table *table, 
 static bool start(struct follow *follow, struct followed *f, const char *path, unsigned parts, struct error *err) {
   struct stat st, other;
   f->path = path;
-  batch_buffer_init(&f->buffer, LIMIT_LOOKBACK_BYTES, (size_t)parts * LIMIT_CHUNK_BYTES, follow->table->line_bytes_max);
+  input_table_buffer_init(follow->table, &f->buffer, parts);
   if (stat(path, &st) != 0) return error_set_errno(err, ERROR_INPUT, errno, "%s: cannot open", path);
   for (struct followed *before = follow->files; before < f; before++)
     if (stat(before->path, &other) == 0 && other.st_dev == st.st_dev && other.st_ino == st.st_ino)

@@ -8,7 +8,13 @@
 void input_table_init(struct input_table *table, const struct source_options *options) {
   *table = (struct input_table){.known = options->known,
                                 .known_count = options->known_count,
-                                .line_bytes_max = options->line_bytes_max ? options->line_bytes_max : LIMIT_LINE_BYTES};
+                                .line_bytes_max = options->line_bytes_max ? options->line_bytes_max : LIMIT_LINE_BYTES,
+                                .has_envelopes = options->has_envelopes};
+}
+
+void input_table_buffer_init(const struct input_table *table, struct batch_buffer *buffer, unsigned parts) {
+  batch_buffer_init(buffer, LIMIT_LOOKBACK_BYTES, (size_t)parts * LIMIT_CHUNK_BYTES, table->line_bytes_max);
+  if (table->has_envelopes) batch_buffer_allow_json(buffer);
 }
 
 void input_table_deinit(struct input_table *table) {

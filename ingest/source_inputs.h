@@ -2,7 +2,7 @@
 #ifndef INGEST_SOURCE_INPUTS_H
 #define INGEST_SOURCE_INPUTS_H
 
-#include "ingest/ingest.h"
+#include "ingest/batch_buffer.h"
 
 /* One input of this run. `position.committed` is the end of the last batch handed out, in the input's own terms (for Kafka an offset). */
 struct input {
@@ -27,10 +27,14 @@ struct input_table {
   const struct input_position *known; /* of the store */
   size_t known_count;
   size_t line_bytes_max; /* of the options, or its default */
+  bool has_envelopes;    /* of the options */
 };
 
 void input_table_init(struct input_table *table, const struct source_options *options);
 void input_table_deinit(struct input_table *table);
+
+/* A buffer for the lines of files of this table. */
+void input_table_buffer_init(const struct input_table *table, struct batch_buffer *buffer, unsigned parts);
 
 /* The scope of this name, made when it is not there. */
 uint32_t input_table_scope(struct input_table *table, const char *name);

@@ -80,7 +80,7 @@ bool source_sequence_new(struct input_table *table, const char *const *names, si
                          struct source_member *out, struct error *err) {
   struct sequence *sequence = memory_zeroed(sizeof *sequence);
   *sequence = (struct sequence){.table = table, .names = names, .name_count = name_count};
-  batch_buffer_init(&sequence->buffer, LIMIT_LOOKBACK_BYTES, (size_t)parts * LIMIT_CHUNK_BYTES, table->line_bytes_max);
+  input_table_buffer_init(table, &sequence->buffer, parts);
   bool is_total_known = true, is_done = true;
   for (size_t i = 0; i < name_count && is_done; i++) {
     bool is_size_known;

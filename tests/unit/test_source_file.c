@@ -273,6 +273,59 @@ START_TEST(line_longer_than_the_buffer_comes_once_cut_and_what_follows_is_whole)
 }
 END_TEST
 
+/* What is read of `bytes`, with envelopes or without. */
+static struct buf read_with_envelopes(const char *path, struct slice bytes, bool has_envelopes, unsigned parts) {
+  struct source_options options = {.names = &path, .name_count = 1, .parts = parts, .has_envelopes = has_envelopes};
+  struct source_reader r = {0};
+  write_file(path, "w", bytes);
+  r.source = source_new(&options, &r.err);
+  ck_assert_ptr_nonnull(r.source);
+  ck_assert_int_eq(reader_run(&r, parts, 0), SOURCE_END);
+  struct buf fresh = r.fresh;
+  r.fresh = (struct buf){0};
+  reader_close(&r);
+  return fresh;
+}
+
+static void append_long_line(struct buf *b, char first, size_t len) {
+  buf_append_byte(b, first);
+  memset(buf_reserve(b, len), 'x', len);
+  b->len += len;
+  buf_append_byte(b, '\n');
+}
+
+START_TEST(line_of_json_longer_than_a_batch_is_whole_and_others_are_cut) {
+  const char *dir = test_dir();
+  char *path = path_in(dir, "a");
+  static const size_t lens[] = {LIMIT_CHUNK_BYTES - 1, LIMIT_CHUNK_BYTES, 3 * LIMIT_CHUNK_BYTES + 7, LIMIT_JSON_BYTES - 1};
+  for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+    struct buf bytes = {0};
+    append_lines(&bytes, "a", 0, 1000);
+    append_long_line(&bytes, i % 2 ? '{' : '[', lens[i]);
+    append_lines(&bytes, "b", 0, 20000);
+    append_long_line(&bytes, '[', lens[i]);
+    for (unsigned parts = 1; parts <= 2; parts++) {
+      struct buf fresh = read_with_envelopes(path, buf_slice(&bytes), true, parts);
+      assert_same(&fresh, buf_slice(&bytes));
+    }
+    buf_deinit(&bytes);
+  }
+  struct buf bytes = {0};
+  append_long_line(&bytes, '[', LIMIT_JSON_BYTES + 9);
+  append_long_line(&bytes, 'x', 3 * LIMIT_CHUNK_BYTES);
+  append_lines(&bytes, "b", 0, 10);
+  for (int has_envelopes = 0; has_envelopes < 2; has_envelopes++) {
+    struct buf fresh = read_with_envelopes(path, buf_slice(&bytes), has_envelopes, 1);
+    ck_assert_uint_eq(slice_find_byte(buf_slice(&fresh), '\n'), LIMIT_LINE_BYTES + 1);
+    ck_assert_uint_eq(slice_find_byte(slice_skip(buf_slice(&fresh), LIMIT_LINE_BYTES + 2), '\n'), LIMIT_LINE_BYTES + 1);
+    ck_assert(slice_ends_with(buf_slice(&bytes), slice_skip(buf_slice(&fresh), 2 * (LIMIT_LINE_BYTES + 2))));
+    buf_deinit(&fresh);
+  }
+  buf_deinit(&bytes);
+  free(path);
+}
+END_TEST
+
 START_TEST(what_cannot_be_read_is_named_at_once) {
   const char *dir = test_dir();
   char *missing = path_in(dir, "missing"), *there = path_in(dir, "there");
@@ -409,6 +462,7 @@ TEST_MAIN(every_line_comes_once_and_in_order_whatever_the_parts, packed_files_ar
           grown_file_replays_from_replay_from_and_goes_on_at_committed, small_files_are_known_by_all_that_was_read_of_them,
           same_head_but_other_bytes_before_committed_is_a_new_file, cut_file_counts_as_read_and_only_what_is_added_is_new,
           copies_in_one_run_count_once, last_line_without_newline_is_given_one_and_the_position_is_the_files_end,
-          line_longer_than_the_buffer_comes_once_cut_and_what_follows_is_whole, what_cannot_be_read_is_named_at_once,
+          line_longer_than_the_buffer_comes_once_cut_and_what_follows_is_whole,
+          line_of_json_longer_than_a_batch_is_whole_and_others_are_cut, what_cannot_be_read_is_named_at_once,
           damaged_archive_gives_what_is_before_the_damage_and_then_an_error, fifo_is_a_stream_without_position,
           stdin_waits_no_longer_than_told_and_ends_at_its_end, progress_counts_bytes_on_disk)
