@@ -27,7 +27,7 @@ static void read_fields(struct exim_cursor *cursor, const char *p, struct line_f
       out->message_id = slice_between(value, p);
       return;
     }
-    if (STARTS_WITH(p, end, "H=") && slice_is_absent(out->client_ip)) {
+    if (STARTS_WITH(p, end, "H=") && slice_is_absent(out->client_ip) && exim_may_be_client(cursor)) {
       const char *behind = exim_read_client(p + 2, end, cursor->limit, &out->client_host, &out->client_ip);
       p = behind > p + 2 ? exim_find_blank(cursor, behind) : exim_find_blank(cursor, p);
     } else if (STARTS_WITH(p, end, "S=")) {

@@ -92,11 +92,14 @@ static inline size_t exim_id_length(const char *p, const char *end) {
 
 /* ---- exim_fields.c ---------------------------------------------------------------------------------------------------------- */
 
+#define EXIM_CLIENT_TRIES_MAX 16
+
 /* Finds the blanks of a line, 64 bytes at a time. */
 struct exim_cursor {
   const char *end, *limit; /* of the line; bytes up to limit may be read */
   const char *block;       /* whose blanks are known */
   uint64_t blanks;
+  unsigned client_tries; /* how often H= was read as a client: see exim_may_be_client */
 };
 
 static inline struct exim_cursor exim_cursor_at(const char *p, const char *end, const char *limit) {
@@ -161,6 +164,10 @@ static inline const char *exim_skip_value(struct exim_cursor *cursor, const char
 /* A client as its H= says: "name (helo) [ip]:port", of which only the address is always there. `name` is what its address resolved to: what
  * it only said of itself, in parentheses, is not it. Returns behind it; p itself when it is no client. */
 const char *exim_read_client(const char *p, const char *end, const char *limit, struct slice *name, struct slice *ip);
+
+/* Whether an H= is worth the search for its end, which may be the line's: the first are; a line that goes on with them is somebody's who
+ * wants to keep us busy. */
+static inline bool exim_may_be_client(struct exim_cursor *cursor) { return cursor->client_tries++ < EXIM_CLIENT_TRIES_MAX; }
 
 /* "[address]" at p, with or without ":port" behind it, which is skipped. Returns behind it; NULL when it is none. */
 const char *exim_read_bracketed_ip(const char *p, const char *end, const char *limit, struct slice *ip);

@@ -110,8 +110,9 @@ static size_t unquote(const char *p, const char *end, char *out) {
 }
 
 struct slice exim_decoded(struct line_walk *walk, struct slice text) {
+  if (!text.len) return text;
   const char *end = text.ptr + text.len;
-  if (!text.len || scan_find(text.ptr, end, walk->limit, '\\') == end) return text;
+  if (scan_find(text.ptr, end, walk->limit, '\\') == end) return text;
   char *room = line_walk_room(walk, text.len);
   return slice_of(room, decode(text.ptr, text.ptr + text.len, room));
 }

@@ -49,7 +49,7 @@ static const char *read_fields(struct exim_cursor *cursor, const char *p, struct
     }
     if (*at != '=') return p;
     const char *behind = NULL;
-    if (at - p == 1 && *p == 'H') {
+    if (at - p == 1 && *p == 'H' && exim_may_be_client(cursor)) {
       behind = exim_read_client(at + 1, end, cursor->limit, &out->client_host, &out->client_ip);
       if (behind == at + 1) behind = NULL;
     } else if (at - p == 1 && *p == 'F' && at + 1 < end && at[1] == '<') {

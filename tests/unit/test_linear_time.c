@@ -15,7 +15,7 @@
 #define TRIES 12u
 #else
 #define WHOLE_BYTES (1u << 20)
-#define TRIES 150u
+#define TRIES 60u
 #endif
 #define SHARE_BYTES (WHOLE_BYTES / 64)
 #define RATIO_MAX 10
@@ -78,6 +78,53 @@ static void check_repetition(struct reader *reader, const char *name, const stru
   buf_deinit(&whole);
   buf_deinit(&shares);
 }
+
+/* Lines that were quadratic, or would be without a limit that is made for them. */
+static const struct {
+  const char *format, *before, *token;
+} hard[] = {
+    {"exim", "2025-11-24 08:15:07 1qAbCd-0001AB-2x => |x", "> a="},
+    {"exim", "2025-11-24 08:15:07 1qAbCd-0001AB-2x => \"x", " <"},
+    {"exim", "2025-11-24 08:15:07 1qAbCd-0001AB-2x <= a@b ", "H=(h "},
+    {"exim", "2025-11-24 08:15:07 1qAbCd-0001AB-2x ", "H=(h "},
+    {"exim", "2025-11-24 08:15:07 1qAbCd-0001AB-2x ", "H=(h) "},
+    {"exim", "2025-11-24 08:15:07 1qAbCd-0001AB-2x => a@b ", "F=<"},
+    {"exim", "2025-11-24 08:15:07 1qAbCd-0001AB-2x => a@b ", "C=\"\\"},
+    {"sendmail", "Nov 24 08:15:07 mx1 sm-mta[9]: 6AOBkbU3015325: to=", "<a>,"},
+    {"sendmail", "Nov 24 08:15:07 mx1 sm-mta[9]: 6AOBkbU3015325: to=<a>, dsn=4.0.0, reply=4", ", stat=Sent"},
+    {"sendmail", "Nov 24 08:15:07 mx1 sm-mta[9]: 6AOBkbU3015325: to=<a>, ", "ctladdr=\"x, "},
+    {"sendmail", "Nov 24 08:15:07 mx1 sm-mta[9]: 6AOBkbU3015325: ruleset=check_rcpt, arg1=\"", ", relay="},
+    {"postfix", "Nov 24 08:15:07 mx1 postfix/smtp[9]: 4XkYAb12Cd: to=<", "\\\"> "},
+    {"postfix", "Nov 24 08:15:07 mx1 postfix/smtp[9]: 4XkYAb12Cd: to=<a>, ", "status="},
+    {"opensmtpd", "Nov 24 08:15:07 mx1 smtpd[9]: 1f5a9ed428d7e684 mta delivery evpid=f0f8fd26cef4db82 ", "stat=\""},
+    {"haraka", "2025-11-24T08:15:07.818Z [NOTICE] [5E8DEA70-7DDF-41FE-8CC0-3D5F2A9326E6.1] [outbound] ", "response=\""},
+    {"qmail", "@40000000692414150b8c2f34 delivery 1: failure: ", "Remote_host_said:_"},
+    {"kumomta", "{\"type\":\"Bounce\",\"a\":", "["},
+    {"kumomta", "", "{\"a\":"},
+    {"halon", "{\"message\":", "{\"message\":"},
+};
+
+START_TEST(line_that_is_made_to_be_slow_costs_no_more_than_its_share) {
+  struct repetition r = {slice_from_cstr(hard[_i].before), slice_from_cstr(hard[_i].token), SLICE("")};
+  struct reader reader;
+  reader_init(&reader, hard[_i].format, "plain");
+  check_repetition(&reader, hard[_i].format, &r);
+  reader_deinit(&reader);
+}
+END_TEST
+
+START_TEST(json_that_does_not_end_costs_no_more_than_its_share) {
+  static const char *const tokens_of_json[] = {
+      "[", "[[],", "{", "{\"message\":", "{}", "{\"message\":\"x\"}", "\"", "{\"message\":\"x\"}["};
+  struct reader reader;
+  reader_init(&reader, "postfix", "auto");
+  for (size_t i = 0; i < sizeof tokens_of_json / sizeof *tokens_of_json; i++) {
+    struct repetition r = {i % 2 ? SLICE("") : SLICE("["), slice_from_cstr(tokens_of_json[i]), SLICE("")};
+    check_repetition(&reader, "auto", &r);
+  }
+  reader_deinit(&reader);
+}
+END_TEST
 
 /* Bytes that mean something to some format; other tokens are pieces of real lines. */
 static const char *const tokens[] = {
@@ -165,6 +212,8 @@ int main(void) {
   Suite *suite = suite_create(__FILE__);
   TCase *tcase = tcase_create("all");
   tcase_set_timeout(tcase, 0);
+  tcase_add_loop_test(tcase, line_that_is_made_to_be_slow_costs_no_more_than_its_share, 0, sizeof hard / sizeof *hard);
+  tcase_add_test(tcase, json_that_does_not_end_costs_no_more_than_its_share);
   tcase_add_loop_test(tcase, long_line_of_any_format_costs_no_more_than_its_share, 0, 9);
   tcase_add_test(tcase, long_line_in_any_envelope_costs_no_more_than_its_share);
   tcase_add_test(tcase, long_line_of_a_mixed_stream_costs_no_more_than_its_share);
