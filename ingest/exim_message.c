@@ -110,9 +110,7 @@ static size_t unquote(const char *p, const char *end, char *out) {
 }
 
 struct slice exim_decoded(struct line_walk *walk, struct slice text) {
-  if (!text.len) return text;
-  const char *end = text.ptr + text.len;
-  if (scan_find(text.ptr, end, walk->limit, '\\') == end) return text;
+  if (!text.len || !memchr(text.ptr, '\\', text.len)) return text; /* it may be a literal, behind which nothing may be read */
   char *room = line_walk_room(walk, text.len);
   return slice_of(room, decode(text.ptr, text.ptr + text.len, room));
 }
