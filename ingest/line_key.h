@@ -43,7 +43,7 @@ static inline uint64_t line_key_digest_empty(void) {
 
 /* Hosts and queue ids seldom have more than 32 bytes: those are read without a branch on their length, which would be mispredicted in
  * a log of several hosts. Bytes up to `limit` may be read. */
-static inline uint64_t line_key_digest(struct slice s, const char *limit) {
+static inline __attribute__((always_inline)) uint64_t line_key_digest(struct slice s, const char *limit) {
   if (__builtin_expect(s.len > 32, 0)) return hash_slice(s);
   char copy[32];
   const char *p = s.ptr;
@@ -59,7 +59,7 @@ static inline uint64_t line_key_join(uint64_t host_digest, uint64_t id_digest) {
   return line_key_mix(host_digest ^ 0xa0761d6478bd642f, id_digest ^ 0xe7037ed1a0b428db);
 }
 
-static inline uint64_t line_key_of(struct slice host, struct slice queue_id, const char *limit) {
+static inline __attribute__((always_inline)) uint64_t line_key_of(struct slice host, struct slice queue_id, const char *limit) {
   return line_key_join(line_key_digest(host, limit), line_key_digest(queue_id, limit));
 }
 

@@ -35,7 +35,8 @@ static inline int64_t read_seconds(const char *p, const char *end) {
 }
 
 /* The word behind "status=" and the text behind it. READ_INFO: the line is a delivery and its status is set. */
-static unsigned read_status(const char *p, const char *end, struct line *line, struct slice *text) {
+static inline __attribute__((always_inline)) unsigned read_status(const char *p, const char *end, struct line *line,
+                                                                  struct slice *text) {
   unsigned result = READ_INFO;
   if (STARTS_WITH(p, end, "sent (")) {
     line->delivery.status = STATUS_delivered, p += 4;
@@ -55,15 +56,13 @@ static unsigned read_status(const char *p, const char *end, struct line *line, s
   return result;
 }
 
-static inline void set_relay(struct slice relay, const char *limit, struct line *line) {
-  line->delivery.relay_host = line->delivery.relay_ip = SLICE_ABSENT;
-  if (relay.ptr) postfix_read_peer(relay, limit, &line->delivery.relay_host, &line->delivery.relay_ip);
-}
-
 /* Fields from "relay=" (p) on, in the order and with all that today's Postfix writes. */
-static inline unsigned read_fields(const struct postfix_run *run, const char *p, const char *end, struct line *line,
-                                   struct slice *text) {
-  const char *relay = p + 6, *relay_end = scan_find(relay, end, run->limit, ',');
+static inline __attribute__((always_inline)) unsigned read_fields(const struct postfix_run *run, const char *p, const char *end,
+                                                                  struct line *line, struct slice *text) {
+  const char *relay = p + 6;
+  struct block relay_block = block_load_until(relay, run->limit);
+  uint64_t relay_commas = block_find(relay_block, ',');
+  const char *relay_end = relay_commas ? relay + bits_first(relay_commas) : scan_find(relay + BLOCK_BYTES, end, run->limit, ',');
   if (end - relay_end < 40) return READ_UNPARSED + UNPARSED_BODY;
   p = relay_end + 2;
   if (STARTS_WITH(p, end, "conn_use=")) {
@@ -90,7 +89,7 @@ static inline unsigned read_fields(const struct postfix_run *run, const char *p,
   if (result == READ_UNPARSED + UNPARSED_BODY) return result;
   line->delivery.delay_us = read_seconds(p + 6, delays - 2);
   line->delivery.dsn = slice_between(dsn + 4, dsn_end);
-  set_relay(slice_between(relay, relay_end), run->limit, line);
+  postfix_read_peer(slice_between(relay, relay_end), relay_block, &line->delivery.relay_host, &line->delivery.relay_ip);
   return result;
 }
 
@@ -120,7 +119,8 @@ static unsigned read_fields_slowly(const char *p, const char *end, struct line *
     p = comma + 2;
   }
   unsigned result = read_status(p + 7, end, line, text);
-  set_relay(relay, end, line);
+  line->delivery.relay_host = line->delivery.relay_ip = SLICE_ABSENT;
+  if (relay.ptr) postfix_read_peer_slow(relay, &line->delivery.relay_host, &line->delivery.relay_ip);
   return result;
 }
 

@@ -76,22 +76,19 @@ void postfix_read_reply(struct slice text, struct line *line);
 /* "host[ip]:port" into host and address; `host` absent for "unknown" and "none", `ip` absent when the brackets hold none. */
 void postfix_read_peer_slow(struct slice peer, struct slice *host, struct slice *ip);
 
-/* The same for a peer whose bytes up to `limit` may be read; the usual one, with an address in brackets within 64 bytes, costs no loop. */
-static inline void postfix_read_peer(struct slice peer, const char *limit, struct slice *host, struct slice *ip) {
-  struct block block = block_load_until(peer.ptr, limit);
-  uint64_t inside = bits_below(peer.len), opens = block_find(block, '[') & inside, behind = ~(opens ^ (opens - 1));
-  uint64_t closes = block_find(block, ']') & inside & behind, between = (closes - 1) & ~closes & behind;
+/* The same for a peer whose block is loaded; the usual one, with an address in brackets within 64 bytes, costs no loop. */
+static inline void postfix_read_peer(struct slice peer, struct block block, struct slice *host, struct slice *ip) {
+  uint64_t inside = bits_below(peer.len), open = bits_only_first(block_find(block, '[') & inside);
+  uint64_t close = bits_only_first(block_find(block, ']') & inside & -(open << 1)), between = close - (open << 1);
   uint64_t separators = block_find(block, '.') | block_find(block, ':');
-  uint64_t good =
-      separators | block_find_between(block, '0', '9') | block_find_between(block, 'a', 'f') | block_find_between(block, 'A', 'F');
+  uint64_t good = separators | block_find_between(block, '0', '9') | block_find_between(block_lower(block), 'a', 'f');
   bool is_unknown = peer.len > 8 && memcmp(peer.ptr, "unknown[", 8) == 0;
-  if (__builtin_expect(!opens || (opens & 1) || !closes || !(between & separators) || (between & ~good), 0)) {
+  if (__builtin_expect(open <= 1 || !close || !(between & separators) || (between & ~good), 0)) {
     postfix_read_peer_slow(peer, host, ip);
     return;
   }
-  unsigned open = bits_first(opens);
-  *host = is_unknown ? SLICE_ABSENT : slice_of(peer.ptr, open);
-  *ip = slice_of(peer.ptr + open + 1, bits_first(closes) - open - 1);
+  *host = is_unknown ? SLICE_ABSENT : slice_of(peer.ptr, bits_first(open));
+  *ip = slice_between(peer.ptr + bits_first(open) + 1, peer.ptr + bits_first(close));
 }
 
 /* p is behind "QID: " or "NOQUEUE: ", at "reject", "milter-" or "proxy-". READ_DELIVERY: a refusal, in line->reject; else noise (what only

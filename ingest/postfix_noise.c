@@ -6,56 +6,56 @@ struct noise_word {
   enum noise noise;
 };
 
-/* What a text begins with, behind its queue id if it has one. */
+/* What a text begins with, behind its queue id if it has one: in the order of the first byte, by which find_beginning looks. */
 static const struct noise_word beginnings[] = {
-    {SLICE("connect from "), NOISE_connection},
-    {SLICE("disconnect from "), NOISE_connection},
     {SLICE("Anonymous TLS connection"), NOISE_connection},
-    {SLICE("Untrusted TLS connection"), NOISE_connection},
-    {SLICE("Trusted TLS connection"), NOISE_connection},
-    {SLICE("Verified TLS connection"), NOISE_connection},
-    {SLICE("lost connection "), NOISE_connection},
-    {SLICE("timeout after "), NOISE_connection},
-    {SLICE("setting up TLS connection"), NOISE_connection},
-    {SLICE("SSL_"), NOISE_connection},
-    {SLICE("connect to "), NOISE_connection},
-    {SLICE("host "), NOISE_connection},
-    {SLICE("conversation with "), NOISE_connection},
-    {SLICE("enabling PIX workarounds"), NOISE_connection},
-    {SLICE("Host offered STARTTLS"), NOISE_connection},
     {SLICE("Cannot start TLS"), NOISE_connection},
-    {SLICE("too many errors after "), NOISE_connection},
-    {SLICE("improper command pipelining "), NOISE_connection},
+    {SLICE("Host offered STARTTLS"), NOISE_connection},
+    {SLICE("SSL_"), NOISE_connection},
+    {SLICE("Trusted TLS connection"), NOISE_connection},
+    {SLICE("Untrusted TLS connection"), NOISE_connection},
+    {SLICE("Verified TLS connection"), NOISE_connection},
+    {SLICE("bcc: "), NOISE_policy},
+    {SLICE("connect from "), NOISE_connection},
+    {SLICE("connect to "), NOISE_connection},
+    {SLICE("conversation with "), NOISE_connection},
     {SLICE("client="), NOISE_connection},
-    {SLICE("warning: "), NOISE_warning},
+    {SLICE("disconnect from "), NOISE_connection},
+    {SLICE("discard: "), NOISE_policy},
+    {SLICE("delay: "), NOISE_policy},
+    {SLICE("enabling PIX workarounds"), NOISE_connection},
     {SLICE("error: "), NOISE_warning},
     {SLICE("fatal: "), NOISE_warning},
-    {SLICE("panic: "), NOISE_warning},
-    {SLICE("sender non-delivery notification"), NOISE_notification},
-    {SLICE("sender delivery status notification"), NOISE_notification},
-    {SLICE("sender delay notification"), NOISE_notification},
-    {SLICE("postmaster non-delivery notification"), NOISE_notification},
-    {SLICE("postmaster delay notification"), NOISE_notification},
-    {SLICE("reject_warning: "), NOISE_policy},
-    {SLICE("hold: "), NOISE_policy},
-    {SLICE("discard: "), NOISE_policy},
-    {SLICE("redirect: "), NOISE_policy},
     {SLICE("filter: "), NOISE_policy},
-    {SLICE("prepend: "), NOISE_policy},
-    {SLICE("replace: "), NOISE_policy},
-    {SLICE("strip: "), NOISE_policy},
+    {SLICE("host "), NOISE_connection},
+    {SLICE("hold: "), NOISE_policy},
+    {SLICE("improper command pipelining "), NOISE_connection},
     {SLICE("ignore: "), NOISE_policy},
-    {SLICE("warn: "), NOISE_policy},
     {SLICE("info: "), NOISE_policy},
-    {SLICE("delay: "), NOISE_policy},
-    {SLICE("bcc: "), NOISE_policy},
-    {SLICE("permit: "), NOISE_policy},
-    {SLICE("pass: "), NOISE_policy},
-    {SLICE("proxy-accept: "), NOISE_policy},
+    {SLICE("lost connection "), NOISE_connection},
     {SLICE("milter-hold: "), NOISE_policy},
     {SLICE("milter-discard: "), NOISE_policy},
     {SLICE("milter-header-"), NOISE_policy},
     {SLICE("milter-body-"), NOISE_policy},
+    {SLICE("panic: "), NOISE_warning},
+    {SLICE("postmaster non-delivery notification"), NOISE_notification},
+    {SLICE("postmaster delay notification"), NOISE_notification},
+    {SLICE("prepend: "), NOISE_policy},
+    {SLICE("permit: "), NOISE_policy},
+    {SLICE("pass: "), NOISE_policy},
+    {SLICE("proxy-accept: "), NOISE_policy},
+    {SLICE("reject_warning: "), NOISE_policy},
+    {SLICE("redirect: "), NOISE_policy},
+    {SLICE("replace: "), NOISE_policy},
+    {SLICE("setting up TLS connection"), NOISE_connection},
+    {SLICE("sender non-delivery notification"), NOISE_notification},
+    {SLICE("sender delivery status notification"), NOISE_notification},
+    {SLICE("sender delay notification"), NOISE_notification},
+    {SLICE("strip: "), NOISE_policy},
+    {SLICE("timeout after "), NOISE_connection},
+    {SLICE("too many errors after "), NOISE_connection},
+    {SLICE("warning: "), NOISE_warning},
+    {SLICE("warn: "), NOISE_policy},
 };
 
 /* Programs of Postfix, and what their lines are when the text does not say otherwise. */
@@ -120,12 +120,25 @@ static const char *skip_queue_id(const char *text, const char *end) {
   return p - text >= 5 && STARTS_WITH(p, end, ": ") && !is_severity ? p + 2 : text;
 }
 
+static const struct noise_word *find_beginning(struct slice text) {
+  size_t low = 0, high = sizeof beginnings / sizeof *beginnings;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (*beginnings[middle].word.ptr < *text.ptr)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  for (; low < sizeof beginnings / sizeof *beginnings && *beginnings[low].word.ptr == *text.ptr; low++)
+    if (slice_starts_with(text, beginnings[low].word)) return &beginnings[low];
+  return NULL;
+}
+
 enum noise postfix_noise(const struct syslog_header *header, const char *text, const char *end) {
   if (!postfix_is_program(header)) return NOISE_other_program;
   text = skip_queue_id(text, end);
-  for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
-    if (text < end && *text == *beginnings[i].word.ptr && slice_starts_with(slice_between(text, end), beginnings[i].word))
-      return beginnings[i].noise;
+  const struct noise_word *beginning = text < end ? find_beginning(slice_between(text, end)) : NULL;
+  if (beginning) return beginning->noise;
   const struct noise_word *program = find_program(header->service);
   return program ? program->noise : NOISE_bookkeeping;
 }

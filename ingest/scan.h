@@ -19,6 +19,8 @@ static inline uint64_t block_find(struct block b, char byte) { return _mm512_cmp
 static inline uint64_t block_find_between(struct block b, char low, char high) {
   return _mm512_cmple_epu8_mask(_mm512_sub_epi8(b.bytes, _mm512_set1_epi8(low)), _mm512_set1_epi8((char)(high - low)));
 }
+/* With the bit set that tells ASCII's small letters from the capital ones. */
+static inline struct block block_lower(struct block b) { return (struct block){_mm512_or_si512(b.bytes, _mm512_set1_epi8(0x20))}; }
 #elif defined(__AVX2__)
 struct block {
   __m256i low, high;
@@ -38,6 +40,10 @@ static inline uint32_t block_find_between_32(__m256i bytes, char low, char high)
 }
 static inline uint64_t block_find_between(struct block b, char low, char high) {
   return (uint64_t)block_find_between_32(b.high, low, high) << 32 | block_find_between_32(b.low, low, high);
+}
+static inline struct block block_lower(struct block b) {
+  __m256i bit = _mm256_set1_epi8(0x20);
+  return (struct block){_mm256_or_si256(b.low, bit), _mm256_or_si256(b.high, bit)};
 }
 #else
 struct block {
@@ -62,6 +68,10 @@ static inline uint64_t block_find_between(struct block b, char low, char high) {
   }
   return mask;
 }
+static inline struct block block_lower(struct block b) {
+  for (int i = 0; i < 4; i++) b.part[i] = _mm_or_si128(b.part[i], _mm_set1_epi8(0x20));
+  return b;
+}
 #endif
 
 /* As block_load, where fewer than 64 bytes may be readable: those from `limit` on are zero. */
@@ -82,6 +92,7 @@ static inline uint64_t bits_below(size_t count) { return count >= 64 ? ~UINT64_C
 static inline unsigned bits_first(uint64_t bits) { return (unsigned)__builtin_ctzll(bits); }
 static inline unsigned bits_last(uint64_t bits) { return 63u - (unsigned)__builtin_clzll(bits); }
 static inline uint64_t bits_drop_first(uint64_t bits) { return bits & (bits - 1); }
+static inline uint64_t bits_only_first(uint64_t bits) { return bits & -bits; }
 
 /* The first place of `byte` in [p, end), or `end`. Reads nothing from `limit` on (limit >= end). */
 static inline const char *scan_find(const char *p, const char *end, const char *limit, char byte) {

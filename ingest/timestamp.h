@@ -27,6 +27,11 @@ struct stamp_reader {
   uint32_t fraction_len;    /* digits; 0 also when there is no point */
   uint64_t tail, tail_care; /* RFC 3339: offset and the blank behind it, as eight bytes and a mask */
   uint32_t tail_len;
+
+  /* The stamp seen last, when 16 bytes hold all of it and the blank behind it: lines of one second share it. */
+  char last[16];
+  int64_t last_us;
+  uint32_t last_len; /* 0: none */
 };
 
 /* Earlier is absurd: 2000-01-01. */
@@ -44,10 +49,23 @@ void stamp_reader_init(struct stamp_reader *reader, const struct zone *zone, int
  * TIME_US_ABSENT when it is absurd. */
 size_t stamp_read_slow(struct stamp_reader *reader, const char *p, const char *end, int64_t *time_us);
 
+/* The address of no variable of the caller's is given away: what lies in registers stays there. */
+static inline size_t stamp_read_by_value(struct stamp_reader *reader, const char *p, const char *end, int64_t *time_us) {
+  int64_t slow_us = TIME_US_ABSENT;
+  size_t len = stamp_read_slow(reader, p, end, &slow_us);
+  *time_us = slow_us;
+  return len;
+}
+
 /* As stamp_read_slow, which it calls when the line is of another minute. */
 static inline size_t stamp_read(struct stamp_reader *reader, const char *p, const char *end, int64_t *time_us) {
-  if (__builtin_expect(end - p < 48 || !reader->seconds_at, 0)) return stamp_read_slow(reader, p, end, time_us);
+  if (__builtin_expect(end - p < 48 || !reader->seconds_at, 0)) return stamp_read_by_value(reader, p, end, time_us);
   __m128i front = _mm_loadu_si128((const __m128i *)p), want = _mm_loadu_si128((const __m128i *)reader->prefix);
+  __m128i last = _mm_loadu_si128((const __m128i *)reader->last);
+  if (reader->last_len && _mm_movemask_epi8(_mm_cmpeq_epi8(front, last)) == 0xffff) {
+    *time_us = reader->last_us;
+    return reader->last_len;
+  }
   uint32_t equal = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(front, want));
   uint32_t at = reader->seconds_at;
   unsigned tens = (unsigned char)p[at] - (unsigned)'0', ones = (unsigned char)p[at + 1] - (unsigned)'0', seconds = tens * 10 + ones;
@@ -68,8 +86,13 @@ static inline size_t stamp_read(struct stamp_reader *reader, const char *p, cons
     time += fraction / 100; /* eight digits are tens of nanoseconds */
     len = (size_t)(tail - p) + reader->tail_len;
   }
-  if (__builtin_expect(!is_same || time > reader->latest_us, 0)) return stamp_read_slow(reader, p, end, time_us);
+  if (__builtin_expect(!is_same || time > reader->latest_us, 0)) return stamp_read_by_value(reader, p, end, time_us);
   *time_us = time;
+  if (len <= sizeof reader->last) {
+    _mm_storeu_si128((__m128i *)reader->last, front);
+    reader->last_us = time;
+    reader->last_len = (uint32_t)len;
+  }
   return len;
 }
 

@@ -105,6 +105,27 @@ static struct syslog_header read_one(struct slice line) {
   return header;
 }
 
+START_TEST(stamp_remembered_is_not_taken_for_another) {
+  static const char *const stamps[] = {"Nov 24 08:15:07",      "Nov 24 08:15:08",           "Nov 24 08:16:07",
+                                       "Nov 24 09:15:07",      "Nov  4 08:15:07",           "Nov 4 08:15:07",
+                                       "Nov 4 08:15:08",       "Oct 24 08:15:07",           "2025-11-24T08:15:07Z",
+                                       "2025-11-24T08:15:08Z", "2025-11-24T08:15:07+01:00", "2025-11-24T08:15:07.5Z"};
+  const size_t count = sizeof stamps / sizeof *stamps;
+  for (size_t i = 0; i < 3 * count * count; i++) { /* each before each: three lines, and which one of them is the other */
+    struct stamp_reader reader;
+    stamp_reader_init(&reader, NULL, NOW_US, NOW_US);
+    for (size_t turn = 0; turn < 4; turn++) {
+      char text[100];
+      struct syslog_header header;
+      const char *stamp = stamps[turn == i % 3 + 1 ? i / 3 / count : i / 3 % count];
+      size_t len = (size_t)snprintf(text, sizeof text, "%s host postfix/smtpd[1234]: a text that is long enough", stamp);
+      ck_assert(syslog_read(&reader, text, text + len, text + len, &header));
+      ck_assert_int_eq(header.time_us, read_one(slice_of(text, len)).time_us);
+    }
+  }
+}
+END_TEST
+
 START_TEST(line_of_a_sender_without_a_clock_has_no_time) {
   struct syslog_header header = read_one(SLICE("<22>1 - h postfix/smtp 1 - - x"));
   ck_assert_int_eq(header.time_us, TIME_US_ABSENT);
@@ -123,4 +144,4 @@ END_TEST
 
 TEST_MAIN(quick_and_slow_way_say_the_same, line_without_header_is_refused,
           instance_is_before_the_first_slash_and_service_behind_the_last, line_of_a_sender_without_a_clock_has_no_time,
-          message_id_of_solaris_is_no_part_of_the_text)
+          message_id_of_solaris_is_no_part_of_the_text, stamp_remembered_is_not_taken_for_another)
