@@ -80,10 +80,11 @@ static size_t at_sign_len(struct slice lower, size_t place) {
 
 /* Words behind which a name comes: "no mailbox john at example.com", but "refused at example.com". */
 static bool announces_name(struct slice word) {
-  static const char *const WORDS[] = {"user", "mailbox", "recipient", "account", "address", "to",
-                                      "for",  "from",    "sender",    "by",      "contact", "mail"};
+  static const struct slice WORDS[] = {SLICE("user"),    SLICE("mailbox"), SLICE("recipient"), SLICE("account"),
+                                       SLICE("address"), SLICE("to"),      SLICE("for"),       SLICE("from"),
+                                       SLICE("sender"),  SLICE("by"),      SLICE("contact"),   SLICE("mail")};
   for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
-    if (slice_equal(word, slice_from_cstr(WORDS[i]))) return true;
+    if (slice_equal(word, WORDS[i])) return true;
   return false;
 }
 

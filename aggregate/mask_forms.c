@@ -52,9 +52,11 @@ void mask_quoted_pair(struct mask_work *work, size_t backslash) {
 
 /* Words in angle brackets that are no one: what normalising writes there, and control characters by their names. */
 static bool is_no_name(struct slice word) {
-  static const char *const WORDS[] = {"addr", "ip", "time", "n", "id", "h", "v", "cr", "lf", "crlf", "nul", "sp", "null", "none"};
+  static const struct slice WORDS[] = {SLICE("addr"), SLICE("ip"), SLICE("time"), SLICE("n"),   SLICE("id"),
+                                       SLICE("h"),    SLICE("v"),  SLICE("cr"),   SLICE("lf"),  SLICE("crlf"),
+                                       SLICE("nul"),  SLICE("sp"), SLICE("null"), SLICE("none")};
   for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
-    if (slice_equal(word, slice_from_cstr(WORDS[i]))) return true;
+    if (slice_equal(word, WORDS[i])) return true;
   return false;
 }
 
@@ -71,19 +73,21 @@ void mask_angle(struct mask_work *work, size_t open) {
 /* ---- X.400, X.500 ----------------------------------------------------------------------------------------------------------- */
 
 /* Attributes whose value is of a person: always, and where an X.400 or X.500 name stands. */
-static const char *const ALWAYS[] = {"cn", "uid", "surname", "givenname", "given-name"};
-static const char *const OF_X400[] = {"s", "g", "i", "q", "mail", "ua-id", "n-id"};
+static const struct slice ALWAYS[] = {SLICE("cn"), SLICE("uid"), SLICE("surname"), SLICE("givenname"), SLICE("given-name")};
+static const struct slice OF_X400[] = {SLICE("s"),    SLICE("g"),     SLICE("i"),   SLICE("q"),
+                                       SLICE("mail"), SLICE("ua-id"), SLICE("n-id")};
 
-static bool is_in(struct slice word, const char *const *words, size_t count) {
+static bool is_in(struct slice word, const struct slice *words, size_t count) {
   for (size_t i = 0; i < count; i++)
-    if (slice_equal(word, slice_from_cstr(words[i]))) return true;
+    if (slice_equal(word, words[i])) return true;
   return false;
 }
 
 static bool has_x400_name(const struct mask_work *work) {
-  static const char *const SIGNS[] = {"/o=", ";o=", ";p=", "/p=", "/prmd=", ";prmd=", "/c=", ";c=", ";a=", "/a=", "/admd="};
+  static const struct slice SIGNS[] = {SLICE("/o="), SLICE(";o="), SLICE(";p="), SLICE("/p="), SLICE("/prmd="), SLICE(";prmd="),
+                                       SLICE("/c="), SLICE(";c="), SLICE(";a="), SLICE("/a="), SLICE("/admd=")};
   for (size_t i = 0; i < sizeof SIGNS / sizeof *SIGNS; i++)
-    if (mask_find(work, 0, slice_from_cstr(SIGNS[i])) < work->lower.len) return true;
+    if (mask_find(work, 0, SIGNS[i]) < work->lower.len) return true;
   return false;
 }
 
@@ -193,38 +197,38 @@ void mask_header(struct mask_work *work, size_t place) {
 
 /* Roles of RFC 2142 and words that replies are made of: a local part that is one of them tells of nobody. */
 static bool is_common(struct slice name) {
-  static const char *const WORDS[] = {"abuse",      "access",
-                                      "account",    "address",
-                                      "admin",      "authentication",
-                                      "blocked",    "bounce",
-                                      "bounces",    "client",
-                                      "connection", "contact",
-                                      "delivery",   "denied",
-                                      "domain",     "dns",
-                                      "error",      "for",
-                                      "help",       "host",
-                                      "info",       "ip",
-                                      "list",       "lists",
-                                      "local",      "mail",
-                                      "mailbox",    "mailer-daemon",
-                                      "message",    "messages",
-                                      "mx",         "news",
-                                      "no",         "noreply",
-                                      "no-reply",   "not",
-                                      "policy",     "postmaster",
-                                      "quota",      "recipient",
-                                      "recipients", "rejected",
-                                      "relay",      "reply",
-                                      "root",       "sales",
-                                      "sender",     "server",
-                                      "service",    "smtp",
-                                      "spam",       "support",
-                                      "test",       "the",
-                                      "to",         "unknown",
-                                      "user",       "users",
-                                      "webmaster",  "www"};
+  static const struct slice WORDS[] = {SLICE("abuse"),      SLICE("access"),
+                                       SLICE("account"),    SLICE("address"),
+                                       SLICE("admin"),      SLICE("authentication"),
+                                       SLICE("blocked"),    SLICE("bounce"),
+                                       SLICE("bounces"),    SLICE("client"),
+                                       SLICE("connection"), SLICE("contact"),
+                                       SLICE("delivery"),   SLICE("denied"),
+                                       SLICE("domain"),     SLICE("dns"),
+                                       SLICE("error"),      SLICE("for"),
+                                       SLICE("help"),       SLICE("host"),
+                                       SLICE("info"),       SLICE("ip"),
+                                       SLICE("list"),       SLICE("lists"),
+                                       SLICE("local"),      SLICE("mail"),
+                                       SLICE("mailbox"),    SLICE("mailer-daemon"),
+                                       SLICE("message"),    SLICE("messages"),
+                                       SLICE("mx"),         SLICE("news"),
+                                       SLICE("no"),         SLICE("noreply"),
+                                       SLICE("no-reply"),   SLICE("not"),
+                                       SLICE("policy"),     SLICE("postmaster"),
+                                       SLICE("quota"),      SLICE("recipient"),
+                                       SLICE("recipients"), SLICE("rejected"),
+                                       SLICE("relay"),      SLICE("reply"),
+                                       SLICE("root"),       SLICE("sales"),
+                                       SLICE("sender"),     SLICE("server"),
+                                       SLICE("service"),    SLICE("smtp"),
+                                       SLICE("spam"),       SLICE("support"),
+                                       SLICE("test"),       SLICE("the"),
+                                       SLICE("to"),         SLICE("unknown"),
+                                       SLICE("user"),       SLICE("users"),
+                                       SLICE("webmaster"),  SLICE("www")};
   for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
-    if (slice_equal(name, slice_from_cstr(WORDS[i]))) return true;
+    if (slice_equal(name, WORDS[i])) return true;
   return false;
 }
 
