@@ -74,9 +74,9 @@ struct commit {
   const struct open_message *open_messages;
   size_t open_message_count;
 };
-/* Renames, fsyncs the directory, then ONE transaction. After true a kill loses nothing of it, and the pending are empty. After false
- * nothing of it is there, and the same commit may be tried again (worth while when the error is ERROR_STORAGE or ERROR_RETRY) or given
- * up by freeing the pending. Only when COMMIT itself failed the next start decides, and the files stay until then. */
+/* Renames, fsyncs the directory, then ONE transaction. After true a kill loses nothing of it, and the pending are empty. After
+ * false nothing of it is there, and the same commit may be tried again (worth while when the error is ERROR_STORAGE or ERROR_RETRY)
+ * or given up by freeing the pending. Only when COMMIT itself failed the next start decides, and the files stay until then. */
 bool store_commit(struct store *store, struct commit *commit, struct error *err);
 
 /* ---- compaction ------------------------------------------------------------------------------------------------------------- */
@@ -156,17 +156,17 @@ struct segment_info {
 bool store_each_segment(struct store *store, enum dataset_id dataset,
                         bool (*each)(void *context, const struct segment_info *segment), void *context, struct error *err);
 
-/* Paths (good during the call) of the live segments, oldest first, whose every byte is as its checksum says; `each` returns false to stop.
- * A damaged one is named in the log, counted in *damaged and left out. */
+/* Paths (good during the call) of the live segments, oldest first, whose every byte is as its checksum says; `each` returns false
+ * to stop. A damaged one is named in the log, counted in *damaged and left out. */
 bool store_each_whole_segment(struct store *store, enum dataset_id dataset, bool (*each)(void *context, const char *path),
                               void *context, size_t *damaged, struct error *err);
 
 struct store_rebuilt {
   uint64_t segments, inputs;
 };
-/* Makes the catalog anew that is missing or damaged (an error when it is whole), from the manifest and the segments; what is left of the old
- * one stays beside it as *.damaged. `each` is called for each segment that is left out. Open messages older than the replay
- * window are not in the manifest: the next run reads files from their beginning for them; those of Kafka are forgotten. */
+/* Makes the catalog anew that is missing or damaged (an error when it is whole), from the manifest and the segments; what is left
+ * of the old one stays beside it as *.damaged. `each` is called for each segment that is left out. Open messages older than the
+ * replay window are not in the manifest: the next run reads files from their beginning for them; those of Kafka are forgotten. */
 bool store_rebuild_catalog(const char *dir, void (*each)(void *context, const char *path, const char *finding), void *context,
                            struct store_rebuilt *rebuilt, struct error *err);
 

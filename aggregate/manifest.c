@@ -19,7 +19,7 @@ static char *manifest_path(const char *dir, const char *suffix) {
   return asprintf(&path, "%s/manifest%s", dir, suffix) < 0 ? NULL : path;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------------------ */
+/* ---- writing ----------------------------------------------------------------------------------------------------------------- */
 
 static void encode_input(void *context, const struct input_position *input) {
   struct buf *out = context;
@@ -87,7 +87,7 @@ bool manifest_write(const char *dir, struct catalog *catalog, struct error *err)
   return ok;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------------------------------------------------- */
 
 static bool read_file(const char *path, struct buf *out, struct error *err) {
   struct stat st;

@@ -1,11 +1,11 @@
-/* A copy of what only the catalog knows, for the day when it is lost: which segments are live, and how far each input was read. It is
- * written anew after every commit; the segments' own headers know the rest.
+/* A copy of what only the catalog knows, for the day when it is lost: which segments are live, and how far each input was read. It
+ * is written anew after every commit; the segments' own headers know the rest.
  *
- *   STORE/manifest   MessagePack: [1, [[id, name, index_xxh3], ...], [[kind, name, device, inode, head_len, head_xxh3, tail_len, tail_xxh3,
- *                    committed, replay_from], ...]], then 8 bytes: XXH3-64 of all before, little-endian
+ *   STORE/manifest   MessagePack: [1, [[id, name, index_xxh3], ...], [[kind, name, device, inode, head_len, head_xxh3, tail_len,
+ *                    tail_xxh3, committed, replay_from], ...]], then 8 bytes: XXH3-64 of all before, little-endian
  *
- * It may be one commit old (a kill between COMMIT and here), and is whole and true then, too: of the state before. Whoever takes segments out
- * of the catalog writes it before he deletes their files. */
+ * It may be one commit old (a kill between COMMIT and here), and is whole and true then, too: of the state before. Whoever takes
+ * segments out of the catalog writes it before he deletes their files. */
 #ifndef AGGREGATE_MANIFEST_H
 #define AGGREGATE_MANIFEST_H
 

@@ -1,12 +1,12 @@
-/* A catalog that was lost or damaged, made anew: the manifest says which segments are live and how far the inputs were read, the segments'
- * own headers and trailers say the rest.
+/* A catalog that was lost or damaged, made anew: the manifest says which segments are live and how far the inputs were read, the
+ * segments' own headers and trailers say the rest.
  *
  *   catalog.sqlite.new   filled in one transaction, closed
  *   catalog.sqlite*      what is left of the old one  -> *.damaged
  *   catalog.sqlite.new   -> catalog.sqlite            until here a kill leaves a store without catalog, to be rebuilt again
  *
- * Files in segments/ that are damaged, or that the manifest does not know (the last commit, or one that was never done), get the suffix
- * .left-out: no catalog must delete them unasked. */
+ * Files in segments/ that are damaged, or that the manifest does not know (the last commit, or one that was never done), get the
+ * suffix .left-out: no catalog must delete them unasked. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -102,8 +102,8 @@ static bool leave_strangers_out(struct rebuild *r, struct error *err) {
   return ok;
 }
 
-/* The messages that were open for longer than the replay window are lost with the catalog. Files are read again from their beginning, once
- * and without counting, which brings them back; what Kafka still has may begin anywhere. */
+/* The messages that were open for longer than the replay window are lost with the catalog. Files are read again from their
+ * beginning, once and without counting, which brings them back; what Kafka still has may begin anywhere. */
 static bool add_input(struct rebuild *r, struct input_position *input, struct error *err) {
   if (input->kind == INPUT_FILE) input->replay_from = 0;
   r->rebuilt->inputs++;

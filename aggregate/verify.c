@@ -1,5 +1,5 @@
-/* Is the store whole: SQLite's own check, every byte and every row of every segment, and no file too few or too many; and the segments
- * that are whole, for other engines. */
+/* Is the store whole: SQLite's own check, every byte and every row of every segment, and no file too few or too many; and the
+ * segments that are whole, for other engines. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -124,7 +124,7 @@ bool store_verify(struct store *store, void (*each)(void *context, const char *p
   return is_done;
 }
 
-/* ---- whole segments, for other engines ---------------------------------------------------------------------------------------- */
+/* ---- whole segments, for other engines --------------------------------------------------------------------------------------- */
 
 struct whole_segments {
   struct store *store;

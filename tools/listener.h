@@ -2,7 +2,8 @@
  * answered from the last one, on a thread of their own, and never reach into the pipeline.
  *
  *   /metrics   the text published last (Prometheus' text format 0.0.4); empty before the first
- *   /readyz    200 once something was published: store and sources are open; 503 before, and when the last text was published with a reason
+ *   /readyz    200 once something was published: store and sources are open; 503 before, and when the last text was published with
+ *              a reason
  *   /healthz   200, or 503 when nothing was published for LISTENER_STUCK_S: the run hangs */
 #ifndef TOOLS_LISTENER_H
 #define TOOLS_LISTENER_H

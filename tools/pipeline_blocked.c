@@ -1,5 +1,5 @@
-/* A store that cannot be written now: disk full, read-only, a device error, a catalog that another program has locked. Nothing more is read
- * until a later try gets through; the counts, the positions and the messages of the commit wait in memory as they are. */
+/* A store that cannot be written now: disk full, read-only, a device error, a catalog that another program has locked. Nothing more
+ * is read until a later try gets through; the counts, the positions and the messages of the commit wait in memory as they are. */
 #include <inttypes.h>
 #include <unistd.h>
 

@@ -101,12 +101,12 @@ struct pipeline {
 void pipeline_remember_inputs(struct pipeline *pipeline, size_t input_count);
 
 /* Writes the tables, gathers positions and open messages, and begins to commit them, on a thread of its own: the next batches are
- * read meanwhile. Waits for the commit before it; an error may be of that one. True also when the pipeline is blocked now, by the commit
- * before it (then this one has not begun) or by this one. */
+ * read meanwhile. Waits for the commit before it; an error may be of that one. True also when the pipeline is blocked now, by the
+ * commit before it (then this one has not begun) or by this one. */
 bool pipeline_commit(struct pipeline *pipeline, struct error *err);
 
-/* Takes the result of the commit under way if it is done, or `waits` for it. True when there is none, not yet, or when its failure has
- * blocked the pipeline. */
+/* Takes the result of the commit under way if it is done, or `waits` for it. True when there is none, not yet, or when its failure
+ * has blocked the pipeline. */
 bool pipeline_finish_commit(struct pipeline *pipeline, bool waits, struct error *err);
 
 /* Tries the commit again that blocks the pipeline. As pipeline_commit. */

@@ -1,4 +1,4 @@
-"""A disk that fails, kills or forgets: disk_shim.c between the program and its store, and what a power cut leaves of a recorded run."""
+"""A disk that fails, kills or forgets: disk_shim.c between program and store, and what a power cut leaves of a recorded run."""
 
 import dataclasses
 import os
@@ -83,8 +83,9 @@ class File:
 
 
 class Disk:
-    """Files by inode, and in each directory the safe names and what was done to names since its last fsync. Strict: the fsync of a file
-    saves its content, and only that of its directory saves its name. Names are lost from the last backwards, as a journal loses them."""
+    """Files by inode, and in each directory the safe names and what was done to names since its last fsync. Strict: the fsync of a
+    file saves its content, and only that of its directory saves its name. Names are lost from the last backwards, as a journal
+    loses them."""
 
     def __init__(self, root: pathlib.Path):
         self.root, self.files = str(root), {}

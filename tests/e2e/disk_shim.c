@@ -1,10 +1,10 @@
-/* Stands between a program and the disk (LD_PRELOAD), for the calls that change files below one directory: makes chosen ones fail, kills
- * the program before or after them, and records all of them. tests/e2e/disk.py builds it and reads the record.
+/* Stands between a program and the disk (LD_PRELOAD), for the calls that change files below one directory: makes chosen ones fail,
+ * kills the program before or after them, and records all of them. tests/e2e/disk.py builds it and reads the record.
  *
  *   DISK_DIR     absolute path of the directory; calls elsewhere pass
- *   DISK_PLAN    rules, separated by ';', of call,part-of-path,action,from,count: the matching calls number `from` to `from` + `count` - 1
- *                (1 is the first) get the action; `call` is open (that makes the file), write, fsync, rename, unlink, truncate, mkdir,
- *                or any. Actions: the number of an errno, short (half is written), kill_before, kill_after
+ *   DISK_PLAN    rules, separated by ';', of call,part-of-path,action,from,count: the matching calls number `from` to
+ *                `from` + `count` - 1 (1 is the first) get the action; `call` is open (that makes the file), write, fsync, rename,
+ *                unlink, truncate, mkdir, or any. Actions: the number of an errno, short (half is written), kill_before, kill_after
  *   DISK_RECORD  file to which each call that was done is appended: "CALL INODE OFFSET LENGTH PATH[ TO]\n" and LENGTH bytes
  *
  * One call at a time, so that the record is the order of the disk. pwrite and write, fsync and fdatasync count as one. */
@@ -51,7 +51,7 @@ __attribute__((constructor)) static void read_environment(void) {
   }
 }
 
-/* ---- what a call is about ------------------------------------------------------------------------------------------------------- */
+/* ---- what a call is about ---------------------------------------------------------------------------------------------------- */
 
 /* The absolute path, and whether it is below the directory. */
 static bool is_below(int at, const char *path, char out[PATH_ROOM]) {
@@ -86,7 +86,7 @@ static unsigned long inode_of(int fd, const char *path) {
   return (fd >= 0 ? fstat(fd, &st) : lstat(path, &st)) == 0 ? (unsigned long)st.st_ino : 0;
 }
 
-/* ---- rules and record ----------------------------------------------------------------------------------------------------------- */
+/* ---- rules and record -------------------------------------------------------------------------------------------------------- */
 
 /* The action for this call, "" for none; "kill_before" does not return. */
 static const char *action_for(const char *call, const char *path) {
@@ -126,7 +126,7 @@ static void done(const char *action, const char *call, unsigned long inode, long
   if (strcmp(action, "kill_after") == 0) kill(getpid(), SIGKILL);
 }
 
-/* ---- the calls: each tells its result under the lock ------------------------------------------------------------------------------ */
+/* ---- the calls: each tells its result under the lock ------------------------------------------------------------------------- */
 
 static int open_shimmed(int at, const char *path, int flags, mode_t mode) {
   char full[PATH_ROOM];

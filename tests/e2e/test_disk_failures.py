@@ -1,4 +1,4 @@
-"""A store that cannot be written stops the run where it is; when it can be written again the run goes on and ends with the same store."""
+"""A store that cannot be written stops the run; when it can be written again the run goes on and ends with the same store."""
 
 import contextlib
 import errno

@@ -1,8 +1,9 @@
 """Killed at any instant and started again, a run ends with the same store as one that nobody disturbed.
 
-Fifty kills each over a file and over Kafka at random times, as many at random calls on the store's directory, and one before or after each
-step of a commit. When a run gets through in spite of them, its store is compared and the next one begins, until there were enough. The
-numbers come from a seed that is printed on failure and can be set by $BOUNCEMILL_SEED; $BOUNCEMILL_KILLS asks for more than fifty.
+Fifty kills each over a file and over Kafka at random times, as many at random calls on the store's directory, and one before or
+after each step of a commit. When a run gets through in spite of them, its store is compared and the next one begins, until there
+were enough. The numbers come from a seed that is printed on failure and can be set by $BOUNCEMILL_SEED; $BOUNCEMILL_KILLS asks for
+more than fifty.
 """
 
 import os

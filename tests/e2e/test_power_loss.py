@@ -1,7 +1,7 @@
 """What a power cut leaves of a store, at every point of a recorded run: the next run ends with the same store.
 
-Every call that changes the store's directory is recorded (disk_shim.c), SQLite's own too, and played into a disk that forgets what was not
-synced (disk.py). The same is done with one kind of fsync left out, which must be found.
+Every call that changes the store's directory is recorded (disk_shim.c), SQLite's own too, and played into a disk that forgets what
+was not synced (disk.py). The same is done with one kind of fsync left out, which must be found.
 """
 
 import hashlib

@@ -97,7 +97,8 @@ START_TEST(every_flipped_bit_and_every_cut_of_a_manifest_is_found) {
 }
 END_TEST
 
-/* Under a right checksum every byte is changed and every length cut: what is believed is at least within bounds (ASan sees when not). */
+/* Under a right checksum every byte is changed and every length cut: what is believed is at least within bounds (ASan sees when
+ * not). */
 START_TEST(lies_under_a_right_checksum_do_no_harm) {
   char dir[64], path[256];
   test_dir_make(dir);
