@@ -36,6 +36,7 @@ struct segment_reader {
   size_t frame;                      /* the next to load */
   uint32_t rows_left;                /* in `rest` */
   struct msgpack_reader rest;        /* what is left of `content` */
+  struct slice name_bytes;           /* the bytes of the row's key without its time, in `content`; empty at its beginning */
   struct buf content;
   union any_row row;
 };
@@ -304,6 +305,7 @@ static bool load_frame(struct segment_reader *r, struct error *err) {
   if (size != frame->content_size) return damaged_frame(r, r->frame, err, "cannot be decompressed");
   r->content.len = size;
   r->rest = msgpack_reader_of(buf_slice(&r->content));
+  r->name_bytes = SLICE("");
   r->rows_left = frame->rows;
   r->frame++;
   return true;
@@ -329,6 +331,19 @@ bool segment_reader_may_leave_frame(const struct segment_reader *r) {
   return r->rows_left == 0 || r->period_begin > 0 || r->period_end <= UINT32_MAX;
 }
 
+/* Neighbours often differ in their time alone: then the strings of the row before are right, and stay where they are. */
+static bool decode_row(struct segment_reader *r) {
+  size_t left = (size_t)(r->rest.end - r->rest.ptr);
+  if (r->name_bytes.len && r->name_bytes.len <= left && memcmp(r->rest.ptr, r->name_bytes.ptr, r->name_bytes.len) == 0) {
+    r->rest.ptr += r->name_bytes.len;
+  } else {
+    const char *begin = (const char *)r->rest.ptr;
+    if (!r->dataset->decode_name(&r->rest, &r->row)) return false;
+    r->name_bytes = slice_between(begin, (const char *)r->rest.ptr);
+  }
+  return r->dataset->decode_rest(&r->rest, &r->row);
+}
+
 bool segment_reader_next(struct segment_reader *r, const void **row, struct error *err) {
   *row = NULL;
   for (;;) {
@@ -338,7 +353,7 @@ bool segment_reader_next(struct segment_reader *r, const void **row, struct erro
       if (r->frame == r->frame_count) return true;
       if (!load_frame(r, err)) return false;
     }
-    if (!r->dataset->decode(&r->rest, &r->row)) return damaged_frame(r, r->frame - 1, err, "its rows are no such rows");
+    if (!decode_row(r)) return damaged_frame(r, r->frame - 1, err, "its rows are no such rows");
     r->rows_left--;
     uint32_t period = segment_row_period(r->dataset, &r->row);
     if (period < r->period_begin || period >= r->period_end) continue;

@@ -84,6 +84,9 @@ struct dataset {
   void (*encode)(const void *row, struct buf *out);
   /* Takes one row off the front; false when the bytes are no such row. Strings point into the bytes. */
   bool (*decode)(struct msgpack_reader *from, void *row);
+  /* The same in two steps: the key without its time, and the rest. Rows with equal bytes of the first have equal names. */
+  bool (*decode_name)(struct msgpack_reader *from, void *row);
+  bool (*decode_rest)(struct msgpack_reader *from, void *row);
   /* Order by the key columns: numbers by value, strings by byte. */
   int (*compare)(const void *a, const void *b);
   /* Adds the values of `row`, whose keys are equal, to `into`. */

@@ -16,6 +16,13 @@ static const struct column ROW_FN(_columns)[] = {
 #define ROW_IS_KEY_min 0
 #define ROW_IS_KEY_max 0
 #define ROW_IS_KEY_least 0
+#define ROW_IS_STR_str 1
+#define ROW_IS_STR_u32 0
+#define ROW_IS_NAME_key(type) ROW_IS_STR_##type
+#define ROW_IS_NAME_sum(type) 0
+#define ROW_IS_NAME_min(type) 0
+#define ROW_IS_NAME_max(type) 0
+#define ROW_IS_NAME_least(type) 0
 enum {
   ROW_FN(_key_count) = 0
 #define COLUMN(name, type, kind, what) +ROW_IS_KEY_##kind
@@ -37,13 +44,28 @@ static void ROW_FN(_encode)(const void *row, struct buf *out) {
   out->len += (size_t)(p - begin);
 }
 
-static bool ROW_FN(_decode)(struct msgpack_reader *from, void *row) {
+/* The key but for its time: the columns of kind key and type str, with which every dataset begins. */
+static bool ROW_FN(_decode_name)(struct msgpack_reader *from, void *row) {
   ROW_STRUCT *r = row;
 #define COLUMN(name, type, kind, what) \
-  if (!decode_##type(from, &r->name)) return false;
+  if (ROW_IS_NAME_##kind(type) && !decode_##type(from, &r->name)) return false;
 #include ROW_DEF
 #undef COLUMN
   return true;
+}
+
+/* The time and the values. */
+static bool ROW_FN(_decode_rest)(struct msgpack_reader *from, void *row) {
+  ROW_STRUCT *r = row;
+#define COLUMN(name, type, kind, what) \
+  if (!ROW_IS_NAME_##kind(type) && !decode_##type(from, &r->name)) return false;
+#include ROW_DEF
+#undef COLUMN
+  return true;
+}
+
+static bool ROW_FN(_decode)(struct msgpack_reader *from, void *row) {
+  return ROW_FN(_decode_name)(from, row) && ROW_FN(_decode_rest)(from, row);
 }
 
 static int ROW_FN(_compare)(const void *a, const void *b) {
@@ -108,6 +130,13 @@ static void ROW_FN(_write_csv)(const void *row, struct buf *out) {
 #undef ROW_MERGE_min
 #undef ROW_MERGE_max
 #undef ROW_MERGE_least
+#undef ROW_IS_STR_str
+#undef ROW_IS_STR_u32
+#undef ROW_IS_NAME_key
+#undef ROW_IS_NAME_sum
+#undef ROW_IS_NAME_min
+#undef ROW_IS_NAME_max
+#undef ROW_IS_NAME_least
 #undef ROW_IS_KEY_key
 #undef ROW_IS_KEY_sum
 #undef ROW_IS_KEY_min

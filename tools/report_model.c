@@ -34,18 +34,20 @@ static void widen_period(struct report *report, const struct traffic_row *row) {
 static bool add_traffic(void *context, const void *any) {
   struct report *report = context;
   const struct traffic_row *row = any;
-  if (!counters_add_row(&report->totals, row)) {
+  struct counters counters = {0};
+  if (!counters_add_row(&counters, row)) {
     report->unknown_rows++;
     return true;
   }
+  counters_add(&report->totals, &counters);
   widen_period(report, row);
   const struct slice keys[REPORT_LIST_COUNT] = {[REPORT_BY_recipient_domain] = row->recipient_domain,
                                                 [REPORT_BY_sender_domain] = row->sender_domain,
                                                 [REPORT_BY_source] = row->source,
                                                 [REPORT_BY_provider] = row->provider,
                                                 [REPORT_BY_cause] = row->cause};
-  for (unsigned i = 0; i < REPORT_LIST_COUNT; i++) counters_add_row(&tally_get(&report->lists[i], keys[i])->counters, row);
-  if (row->last_cause.len) counters_add_row(&tally_get(&report->last_causes, row->last_cause)->counters, row);
+  for (unsigned i = 0; i < REPORT_LIST_COUNT; i++) counters_add(&tally_get(&report->lists[i], keys[i])->counters, &counters);
+  if (row->last_cause.len) counters_add(&tally_get(&report->last_causes, row->last_cause)->counters, &counters);
   return true;
 }
 

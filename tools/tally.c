@@ -111,6 +111,7 @@ struct tally_entry *tally_find(const struct tally *tally, struct slice key) {
 }
 
 struct tally_entry *tally_get(struct tally *tally, struct slice key) {
+  if (tally->last < tally->count && slice_equal(tally->entries[tally->last].key, key)) return &tally->entries[tally->last];
   if (tally->count * 2 >= tally->slot_count) grow(tally);
   size_t slot = find_slot(tally, key);
   if (!tally->slots[slot]) {
@@ -121,7 +122,8 @@ struct tally_entry *tally_get(struct tally *tally, struct slice key) {
     tally->entries[tally->count] = (struct tally_entry){.key = copy_text(tally, key)};
     tally->slots[slot] = (uint32_t)++tally->count;
   }
-  return &tally->entries[tally->slots[slot] - 1];
+  tally->last = tally->slots[slot] - 1;
+  return &tally->entries[tally->last];
 }
 
 void tally_note_least(struct tally *tally, struct tally_entry *entry, struct slice text) {

@@ -21,6 +21,19 @@ static inline uint64_t counters_finals(const struct counters *c) { return c->del
 /* Everything that did not arrive; what "worst first" goes by. */
 static inline uint64_t counters_failures(const struct counters *c) { return c->deferred + c->bounced + c->expired + c->rejected; }
 
+static inline void counters_add(struct counters *into, const struct counters *c) {
+  into->delivered += c->delivered;
+  into->deferred += c->deferred;
+  into->bounced += c->bounced;
+  into->expired += c->expired;
+  into->rejected += c->rejected;
+  into->hard += c->hard;
+  into->soft += c->soft;
+  into->silent += c->silent;
+  into->blocked += c->blocked;
+  into->bytes += c->bytes;
+}
+
 /* Adds one traffic row. False when its words are not known to this version (the row is from a newer one). */
 bool counters_add_row(struct counters *counters, const struct traffic_row *row);
 
@@ -48,8 +61,8 @@ struct tally_entry {
 /* Keys with their counters, in the order first seen until tally_sort. */
 struct tally {
   struct tally_entry *entries;
-  size_t count, cap;
-  uint32_t *slots; /* open addressing: entry number + 1, 0 free */
+  size_t count, cap, last; /* last: the entry given last, which rows in order ask for again */
+  uint32_t *slots;         /* open addressing: entry number + 1, 0 free */
   size_t slot_count;
   struct tally_block *blocks; /* bytes of the keys */
 };
