@@ -355,3 +355,26 @@ def test_what_is_wrong_with_a_users_rule_is_named_with_file_and_line(bouncemill,
     (tmp_path / "own" / "own.yaml").write_text(text)
     for command in (["rules", "test"], ["classify"], ["rules", "list"]):
         assert expected in bouncemill.run(*command, "--user-rules", tmp_path / "own", code=USAGE).stderr.decode()
+
+
+# ---- advice -------------------------------------------------------------------------------------------------------------------
+
+
+def advice(language) -> list[tuple[str, str]]:
+    """(key, text) of every piece of advice, in the order of the file."""
+    return re.findall(r'^    (\w+): "(.*)"$', (ROOT / f"classify/data/advice.{language}.yaml").read_text(), re.M)
+
+
+def test_advice_is_whole_in_both_languages_and_names_only_commands_that_exist(bouncemill):
+    english, chinese = advice("en"), advice("zh-CN")
+    assert [key for key, _ in english] == [key for key, _ in chinese] == ["meaning", "check", "remedy", "prevention"] * 41
+    for _, text in english + chinese:
+        for command, word in re.findall(r"bouncemill ([a-z]+)(?: ([a-z]+))?", text):
+            shown = bouncemill.run(command, *([word] if command == "rules" else []), "--help").stdout.decode()
+            assert shown.startswith(f"usage: bouncemill {command}"), text
+
+
+def test_chinese_advice_is_punctuated_as_chinese():
+    wrong = [text for _, text in advice("zh-CN") if re.search(r"[\u4e00-\u9fff][,;:?!]|[,;?!][\u4e00-\u9fff]|[A-Za-z0-9],[A-Z]", text)]
+    assert wrong == []
+    assert all(text.endswith(("。", ".txt")) for _, text in advice("zh-CN"))
