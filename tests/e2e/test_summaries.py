@@ -1,6 +1,7 @@
 """Runs that count into a topic, and the run that makes a store of it: exact, whoever is killed, stopped or shut out."""
 
 import json
+import os
 import pathlib
 import random
 import re
@@ -12,6 +13,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 LOG_BYTES = 6_000_000
+KILLS = int(os.environ.get("BOUNCEMILL_KILLS", 12))  # 200 and more for a long form
 PARTITIONS = 3
 
 
@@ -115,10 +117,10 @@ def test_a_store_made_of_a_topic_is_that_of_the_logs(bouncemill, kafka, log_topi
 
 def test_kills_at_any_instant_count_nothing_twice_and_lose_nothing(bouncemill, log_topic, sink, undisturbed, tmp_path):
     seed = random.randrange(1 << 32)
-    kill_again_and_again(bouncemill, sink_args(sink, log_topic), seed, 12, 1.5)
+    kill_again_and_again(bouncemill, sink_args(sink, log_topic), seed, KILLS, 1.5)
     count_into(bouncemill, sink, log_topic)
     store = tmp_path / "store"
-    kill_again_and_again(bouncemill, ["run", "--source", "summaries", "--store", store, "--flush-interval", "0.02", sink], seed, 6, 0.8)
+    kill_again_and_again(bouncemill, ["run", "--source", "summaries", "--store", store, "--flush-interval", "0.02", sink], seed, KILLS // 2, 0.8)
     assert make_store(bouncemill, sink, store) == undisturbed, f"seed {seed}"
 
 
