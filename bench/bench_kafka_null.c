@@ -49,6 +49,8 @@ int main(int argc, char **argv) {
   rd_kafka_t *consumer = kafka_consumer_new(argv[1], &options, 1, &err);
   if (!consumer) return fprintf(stderr, "bench_kafka_null: %s\n", err.text), 1;
   rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(consumer);
+  int64_t low, high; /* asked for as bouncemill does: without it librdkafka 2.0 begins to fetch a second later */
+  rd_kafka_query_watermark_offsets(consumer, argv[2], 0, &low, &high, 5000);
   rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
   rd_kafka_topic_partition_list_add(list, argv[2], 0)->offset = RD_KAFKA_OFFSET_BEGINNING;
   rd_kafka_assign(consumer, list);

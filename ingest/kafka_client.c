@@ -154,6 +154,13 @@ rd_kafka_t *kafka_consumer_new(const char *brokers, const struct source_options 
   return new_consumer(brokers, options, defaults, sizeof defaults / sizeof *defaults, NULL, 0, NULL, err);
 }
 
+uint64_t kafka_ahead_bytes(rd_kafka_t *consumer) {
+  char text[32];
+  size_t size = sizeof text;
+  if (rd_kafka_conf_get(rd_kafka_conf(consumer), "queued.max.messages.kbytes", text, &size) != RD_KAFKA_CONF_OK) return 0;
+  return strtoull(text, NULL, 10) << 10;
+}
+
 rd_kafka_t *kafka_member_new(const char *brokers, const struct source_options *options, size_t partition_count,
                              void (*note)(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list,
                                           void *context),

@@ -29,6 +29,9 @@ rd_kafka_t *kafka_member_new(const char *brokers, const struct source_options *o
                                           void *context),
                              void *context, struct error *err);
 
+/* How much this consumer fetches ahead for a partition. */
+uint64_t kafka_ahead_bytes(rd_kafka_t *consumer);
+
 /* A consumer that reads single messages, and takes little memory. */
 rd_kafka_t *kafka_asker_new(const char *brokers, const struct source_options *options, struct error *err);
 

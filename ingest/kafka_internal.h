@@ -26,6 +26,7 @@ struct kafka {
   bool is_assignment, is_closing;
   bool is_anew;            /* what waits is to be handed out, then the topic is read anew */
   struct kafka_mark other; /* how that was seen */
+  uint64_t ahead_bytes;    /* that librdkafka fetches ahead for a partition */
   int64_t error_logged_at_us;
 };
 

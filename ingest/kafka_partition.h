@@ -33,6 +33,7 @@ struct kafka_partition {
   uint64_t next;                   /* offset behind the last message added */
   uint64_t last, last_hash;        /* offset and hash of that message; hash 0: none is known */
   uint64_t first_waiting;          /* offset of the first message in the buffer */
+  uint64_t unasked_bytes;          /* taken since librdkafka was made to look for more (source_kafka.c) */
   bool is_over;                    /* `until` is reached, or was before anything was read */
   int64_t reference_time_us;       /* of the first message in the buffer */
   int64_t waiting_since_us;        /* monotonic */
