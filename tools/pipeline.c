@@ -140,13 +140,19 @@ static void publish_if_due(struct pipeline *p, int64_t now_us) {
 
 /* What was read of the partitions before is committed, since others may go on with them; then the joins begin anew. */
 static bool rebalance(struct pipeline *p, struct error *err) {
-  if (!pipeline_commit(p, err) || !pipeline_finish_commit(p, true, err) || !source_rebalance(p->source, err)) return false;
+  if (!pipeline_commit(p, err) || !pipeline_finish_commit(p, true, err)) return false;
+  bool is_done = source_rebalance(p->source, err);
   for (unsigned i = 0; i < p->worker_count; i++) {
     join_free(p->workers[i].join);
     p->workers[i].join = join_new(&p->options.join, i, p->worker_count);
   }
   for (size_t i = 0; i < p->committed_count; i++) p->committed[i] = (struct committed_input){0};
-  return pipeline_restore(p, err);
+  if (is_done && pipeline_restore(p, err)) return true;
+  /* A wish to stop ends the questions to the brokers, too; all that was read is committed already. */
+  const struct source_options *source = &p->options.source;
+  if (!source->should_stop || !source->should_stop(source->stop_context)) return false;
+  *err = (struct error){0};
+  return true;
 }
 
 /* Takes one step: a batch, or a wait for one. *is_over is set at the end of all sources. */
