@@ -159,7 +159,7 @@ static unsigned tries(void) {
 /* All files of tests/data/NAME, and the log of a real server, if there is one, as one text. */
 static struct buf read_data(const char *folder) {
   struct buf all = {0};
-  char path[256];
+  char path[512];
   snprintf(path, sizeof path, "tests/data/%s", folder);
   DIR *dir = opendir(path);
   ck_assert_msg(dir != NULL, "%s is missing", path);
