@@ -10,6 +10,7 @@
 struct pending_segment {
   struct segment_record record;
   bool has_final_name;
+  bool was_there; /* a file of this name, so of this content: it stays when the commit fails */
 };
 
 struct pending_segments {
@@ -63,8 +64,10 @@ bool pending_segments_rename(struct pending_segments *pending, struct error *err
   for (size_t i = 0; i < pending->count && ok; i++) {
     struct pending_segment *segment = &pending->segments[i];
     if (segment->has_final_name) continue;
-    const char *temporary = file_path(pending, i, PENDING_SUFFIX, &from);
-    segment->has_final_name = rename(temporary, file_path(pending, i, "", &to)) == 0;
+    const char *temporary = file_path(pending, i, PENDING_SUFFIX, &from), *final = file_path(pending, i, "", &to);
+    /* The one writer makes names, so nobody else makes this one meanwhile. */
+    segment->was_there = access(final, F_OK) == 0;
+    segment->has_final_name = (segment->was_there ? unlink(temporary) : rename(temporary, final)) == 0;
     if (!segment->has_final_name) ok = error_set_errno(err, ERROR_STORAGE, errno, "cannot rename %s", temporary);
   }
   buf_deinit(&from);
@@ -76,7 +79,7 @@ void pending_segments_rename_back(struct pending_segments *pending) {
   struct buf from = {0}, to = {0};
   for (size_t i = 0; i < pending->count; i++) {
     struct pending_segment *segment = &pending->segments[i];
-    if (!segment->has_final_name) continue;
+    if (!segment->has_final_name || segment->was_there) continue;
     segment->has_final_name = rename(file_path(pending, i, "", &from), file_path(pending, i, PENDING_SUFFIX, &to)) != 0;
   }
   buf_deinit(&from);
@@ -89,8 +92,11 @@ void pending_segments_keep_files(struct pending_segments *pending) { pending->ke
 
 void pending_segments_discard(struct pending_segments *pending) {
   struct buf path = {0};
-  for (size_t i = 0; i < pending->count && !pending->keeps_files; i++)
-    unlink(file_path(pending, i, pending->segments[i].has_final_name ? "" : PENDING_SUFFIX, &path));
+  for (size_t i = 0; i < pending->count && !pending->keeps_files; i++) {
+    const struct pending_segment *segment = &pending->segments[i];
+    if (segment->has_final_name && segment->was_there) continue;
+    unlink(file_path(pending, i, segment->has_final_name ? "" : PENDING_SUFFIX, &path));
+  }
   buf_deinit(&path);
   pending_segments_forget(pending);
 }
