@@ -198,7 +198,8 @@ bool pipeline_run(struct pipeline *p, bool (*should_stop)(void *context), void *
   bool is_over = false, is_done = true;
   p->committed_at_us = clock_monotonic_us();
   publish_if_due(p, p->committed_at_us);
-  if (p->options.compact_interval_us) p->compactor = compactor_new(p->store, p->options.retention, p->options.compact_interval_us);
+  if (p->store && p->options.compact_interval_us)
+    p->compactor = compactor_new(p->store, p->options.retention, p->options.compact_interval_us);
   while (is_done && !is_over && !should_stop(context)) {
     pipeline_poll_rules(p);
     is_done = p->blockage.is_blocked ? pipeline_wait_blocked(p, err) : take_batch(p, &is_over, err);
