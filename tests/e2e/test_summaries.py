@@ -220,6 +220,8 @@ class Member:
 
     def __init__(self, bouncemill, sink, source, name):
         self.process = bouncemill.start(*sink_args(sink, "--member", name, "-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=500",
+                                                   # One that is killed while it joins is waited for so long by the others:
+                                                   "-X", "max.poll.interval.ms=10000",
                                                    "-X", "fetch.message.max.bytes=20000", "-X", "queued.min.messages=1", source),
                                         stderr=subprocess.PIPE)
 
@@ -257,7 +259,7 @@ def test_members_that_join_leave_die_and_come_again_count_everything_once(bounce
     second = Member(bouncemill, sink, log_topic, "second")  # as a restart
     time.sleep(1)
     second.end(signal.SIGKILL)
-    wait_until_read(kafka, sink)  # its partitions, when its session has ended
+    wait_until_read(kafka, sink, seconds=120)  # its partitions, when its session has ended
     code, stderr = first.end()
     assert code == 0, stderr
     assert "what=assigned" in stderr and "what=revoked" in stderr
