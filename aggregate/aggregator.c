@@ -54,10 +54,10 @@ struct stage_item {
 struct aggregator {
   struct interner strings;
   struct traffic_table traffic;
-  struct relays_table relays;
-  struct replies_table replies;
+  struct row_table relays;
+  struct row_table replies;
   struct senders_table senders;
-  struct recipients_table recipients;
+  struct row_table recipients;
   struct recipient_namer namer;
   struct stage_item stage[LIMIT_STAGE];
   char scratch[LIMIT_STAGE][KEY_STRING_COUNT][DOMAIN_SCRATCH_BYTES];
@@ -78,20 +78,20 @@ void aggregator_free(struct aggregator *a) {
   if (!a) return;
   interner_deinit(&a->strings);
   traffic_table_deinit(&a->traffic);
-  relays_table_deinit(&a->relays);
-  replies_table_deinit(&a->replies);
+  row_table_deinit(&a->relays);
+  row_table_deinit(&a->replies);
   senders_table_deinit(&a->senders);
-  recipients_table_deinit(&a->recipients);
+  row_table_deinit(&a->recipients);
   free(a);
 }
 
 void aggregator_empty(struct aggregator *a) {
   interner_empty(&a->strings);
   traffic_table_empty(&a->traffic);
-  relays_table_empty(&a->relays);
-  replies_table_empty(&a->replies);
+  row_table_empty(&a->relays);
+  row_table_empty(&a->replies);
   senders_table_empty(&a->senders);
-  recipients_table_empty(&a->recipients);
+  row_table_empty(&a->recipients);
 }
 
 void aggregator_keep_recipients(struct aggregator *a, const struct recipient_options *options) {
@@ -182,7 +182,7 @@ static void make_keys(struct aggregator *a, struct stage_item *item, const struc
       .words = RELAYS_WORDS(delivery->status, verdict->cause),
   };
   item->relay_hash = relays_key_hash(&item->relay);
-  relays_table_prefetch_slot(&a->relays, item->relay_hash);
+  slot_prefetch(&a->relays.slots, item->relay_hash);
 }
 
 /* An expiry repeats the reply of the last attempt, which was counted when it was deferred. */
@@ -253,7 +253,7 @@ void aggregator_add(struct aggregator *a, const struct delivery *deliveries, con
   for (size_t i = 0; i < count; i++) {
     traffic_table_prefetch_row(&a->traffic, a->stage[i].traffic_hash);
     if (a->stage[i].has_sender) senders_table_prefetch_row(&a->senders, a->stage[i].sender_hash);
-    if (deliveries[i].direction == DIRECTION_out) relays_table_prefetch_row(&a->relays, a->stage[i].relay_hash);
+    if (deliveries[i].direction == DIRECTION_out) row_table_prefetch_row(&a->relays, a->stage[i].relay_hash);
   }
   for (size_t i = 0; i < count; i++) {
     struct stage_item *item = &a->stage[i];
@@ -267,9 +267,8 @@ void aggregator_add(struct aggregator *a, const struct delivery *deliveries, con
 /* ---- reading ---------------------------------------------------------------------------------------------------------------- */
 
 size_t aggregator_bytes(const struct aggregator *a) {
-  return interner_used_bytes(&a->strings) + traffic_table_used_bytes(&a->traffic) + relays_table_used_bytes(&a->relays) +
-         replies_table_used_bytes(&a->replies) + senders_table_used_bytes(&a->senders) +
-         recipients_table_used_bytes(&a->recipients);
+  return interner_used_bytes(&a->strings) + traffic_table_used_bytes(&a->traffic) + row_table_used_bytes(&a->relays) +
+         row_table_used_bytes(&a->replies) + senders_table_used_bytes(&a->senders) + row_table_used_bytes(&a->recipients);
 }
 
 size_t aggregator_dataset_rows(const struct aggregator *a, enum dataset_id dataset) {
@@ -277,7 +276,7 @@ size_t aggregator_dataset_rows(const struct aggregator *a, enum dataset_id datas
     case DATASET_traffic: return a->traffic.rows.count;
     case DATASET_relays: return a->relays.rows.count;
     case DATASET_replies: return a->replies.rows.count;
-    case DATASET_senders: return a->senders.rows.count;
+    case DATASET_senders: return a->senders.table.rows.count;
     case DATASET_recipients: return a->recipients.rows.count;
     case DATASET_COUNT: break;
   }

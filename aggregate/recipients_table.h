@@ -3,12 +3,7 @@
 #ifndef AGGREGATE_RECIPIENTS_TABLE_H
 #define AGGREGATE_RECIPIENTS_TABLE_H
 
-#include "aggregate/row_source.h"
-
-struct recipients_table {
-  struct slot_table table;
-  struct pool rows;
-};
+#include "aggregate/row_table.h"
 
 struct recipients_key {
   uint32_t day, recipient, words; /* recipient: a number of the interner */
@@ -16,15 +11,12 @@ struct recipients_key {
 
 #define RECIPIENTS_WORDS(outcome, cause) ((uint32_t)(outcome) | (uint32_t)(cause) << 8)
 
-void recipients_table_init(struct recipients_table *t);
-void recipients_table_deinit(struct recipients_table *t);
-void recipients_table_empty(struct recipients_table *t);
-size_t recipients_table_used_bytes(const struct recipients_table *t);
+void recipients_table_init(struct row_table *t);
 
 /* One delivery at `time_s`. */
-void recipients_table_count(struct recipients_table *t, const struct recipients_key *key, uint64_t time_s);
+void recipients_table_count(struct row_table *t, const struct recipients_key *key, uint64_t time_s);
 
 /* Calls `each` with every struct recipients_row in key order; false when `each` stopped. */
-bool recipients_table_each(const struct recipients_table *t, const struct row_order *order, row_visit_fn *each, void *context);
+bool recipients_table_each(const struct row_table *t, const struct row_order *order, row_visit_fn *each, void *context);
 
 #endif

@@ -2,12 +2,7 @@
 #ifndef AGGREGATE_RELAYS_TABLE_H
 #define AGGREGATE_RELAYS_TABLE_H
 
-#include "aggregate/row_source.h"
-
-struct relays_table {
-  struct slot_table table;
-  struct pool rows;
-};
+#include "aggregate/row_table.h"
 
 struct relays_key {
   uint32_t minute, provider, host, ip;
@@ -16,19 +11,14 @@ struct relays_key {
 
 #define RELAYS_WORDS(status, cause) ((uint32_t)(status) << 16 | (uint32_t)(cause))
 
-void relays_table_init(struct relays_table *t);
-void relays_table_deinit(struct relays_table *t);
-void relays_table_empty(struct relays_table *t);
-size_t relays_table_used_bytes(const struct relays_table *t);
+void relays_table_init(struct row_table *t);
 
-/* In steps, as in traffic_table.h: hash -> prefetch_slot | prefetch_row | count. */
+/* In steps, as in traffic_table.h: hash -> slot_prefetch | row_table_prefetch_row | count. */
 uint64_t relays_key_hash(const struct relays_key *key);
-static inline void relays_table_prefetch_slot(const struct relays_table *t, uint64_t hash) { slot_prefetch(&t->table, hash); }
-void relays_table_prefetch_row(const struct relays_table *t, uint64_t hash);
 /* One delivery to the row of this key. */
-void relays_table_count(struct relays_table *t, const struct relays_key *key, uint64_t hash);
+void relays_table_count(struct row_table *t, const struct relays_key *key, uint64_t hash);
 
 /* Calls `each` with every struct relays_row in key order; false when `each` stopped. */
-bool relays_table_each(const struct relays_table *t, const struct row_order *order, row_visit_fn *each, void *context);
+bool relays_table_each(const struct row_table *t, const struct row_order *order, row_visit_fn *each, void *context);
 
 #endif

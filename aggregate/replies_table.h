@@ -3,27 +3,19 @@
 #ifndef AGGREGATE_REPLIES_TABLE_H
 #define AGGREGATE_REPLIES_TABLE_H
 
-#include "aggregate/row_source.h"
-
-struct replies_table {
-  struct slot_table table;
-  struct pool rows;
-};
+#include "aggregate/row_table.h"
 
 struct replies_key {
   uint32_t hour, provider, cause, rule, template; /* cause: enum cause; the others but hour: numbers of the interner */
 };
 
-void replies_table_init(struct replies_table *t);
-void replies_table_deinit(struct replies_table *t);
-void replies_table_empty(struct replies_table *t);
-size_t replies_table_used_bytes(const struct replies_table *t);
+void replies_table_init(struct row_table *t);
 
 /* One refusal at `time_s`; `example` is the masked reply, at most LIMIT_TEMPLATE_BYTES. The row's example is the least of them in byte
  * order, whatever their order here. */
-void replies_table_count(struct replies_table *t, const struct replies_key *key, uint64_t time_s, struct slice example);
+void replies_table_count(struct row_table *t, const struct replies_key *key, uint64_t time_s, struct slice example);
 
 /* Calls `each` with every struct replies_row in key order; false when `each` stopped. */
-bool replies_table_each(const struct replies_table *t, const struct row_order *order, row_visit_fn *each, void *context);
+bool replies_table_each(const struct row_table *t, const struct row_order *order, row_visit_fn *each, void *context);
 
 #endif

@@ -1,12 +1,10 @@
 /* Counting senders and their recipients, and reading them in order. See senders_table.h. */
 #include "aggregate/senders_table.h"
 
-#include "aggregate/row_sort.h"
 #include "schemas/dataset.h"
 
 #define BASE_SLOTS (4u << 10)
 #define BASE_BYTES (256u << 10)
-#define KEY_COLUMNS 3
 
 #define FEW_MAX 12
 #define RANK_BITS 6
@@ -24,57 +22,41 @@ struct live_row {
 _Static_assert(sizeof(struct live_row) == 48, "three rows in 144 bytes");
 
 void senders_table_init(struct senders_table *t) {
-  slot_table_init(&t->table, BASE_SLOTS);
-  pool_init(&t->rows, sizeof(struct live_row), BASE_BYTES);
+  row_table_init(&t->table, BASE_SLOTS, sizeof(struct live_row), BASE_BYTES);
   pool_init(&t->sketches, sizeof(struct hyperloglog), BASE_BYTES);
 }
 
 void senders_table_deinit(struct senders_table *t) {
-  slot_table_deinit(&t->table);
-  pool_deinit(&t->rows);
+  row_table_deinit(&t->table);
   pool_deinit(&t->sketches);
 }
 
 void senders_table_empty(struct senders_table *t) {
-  slot_table_empty(&t->table);
-  pool_empty(&t->rows);
+  row_table_empty(&t->table);
   pool_empty(&t->sketches);
 }
 
 size_t senders_table_used_bytes(const struct senders_table *t) {
-  return slot_table_used_bytes(&t->table) + pool_used_bytes(&t->rows) + pool_used_bytes(&t->sketches);
+  return row_table_used_bytes(&t->table) + pool_used_bytes(&t->sketches);
 }
 
-static struct live_row *row_at(const struct senders_table *t, uint32_t number) { return pool_at(&t->rows, number); }
+static struct live_row *row_at(const struct senders_table *t, uint32_t number) { return row_table_at(&t->table, number); }
 
 uint64_t senders_key_hash(const struct senders_key *key) {
   return hash_u64(((uint64_t)key->sender << 32 | key->hour) ^ (uint64_t)key->outcome << 28);
 }
 
-static uint64_t hash_of_row(const void *context, uint32_t number) {
-  const struct senders_table *t = context;
-  return senders_key_hash(&row_at(t, number)->key);
+static uint64_t hash_of_row(const void *table, uint32_t number) {
+  return senders_key_hash(&((const struct live_row *)row_table_at(table, number))->key);
 }
 
 static void *sketch_at(const struct senders_table *t, const struct live_row *row) { return pool_at(&t->sketches, row->sketch); }
 
-void senders_table_prefetch_row(const struct senders_table *t, uint64_t key_hash) {
-  uint32_t number = slot_candidate(&t->table, key_hash);
-  if (number != SLOT_NONE) __builtin_prefetch(row_at(t, number), 1);
-}
-
 uint32_t senders_table_find(struct senders_table *t, const struct senders_key *key, uint64_t key_hash, uint64_t recipient_hash) {
-  for (size_t at = slot_first(&t->table, key_hash); t->table.slots[at]; at = slot_next(&t->table, at)) {
-    if (!slot_may_be(&t->table, at, key_hash)) continue;
-    uint32_t number = slot_number(&t->table, at);
-    const struct live_row *row = row_at(t, number);
-    if (memcmp(&row->key, key, sizeof *key) != 0) continue;
-    if (row->few_count > FEW_MAX) __builtin_prefetch((char *)sketch_at(t, row) + hyperloglog_register(recipient_hash));
-    return number;
-  }
-  uint32_t number = (uint32_t)pool_add(&t->rows, 1);
-  *row_at(t, number) = (struct live_row){.key = *key};
-  slot_insert(&t->table, key_hash, number, hash_of_row, t);
+  uint32_t number = row_table_find(&t->table, key, sizeof *key, key_hash);
+  if (number == SLOT_NONE) return row_table_add(&t->table, &(struct live_row){.key = *key}, key_hash, hash_of_row);
+  const struct live_row *row = row_at(t, number);
+  if (row->few_count > FEW_MAX) __builtin_prefetch((char *)sketch_at(t, row) + hyperloglog_register(recipient_hash));
   return number;
 }
 
@@ -118,44 +100,27 @@ void senders_table_count(struct senders_table *t, uint32_t number_of_row, uint64
 
 /* ---- reading ---------------------------------------------------------------------------------------------------------------- */
 
-struct reading {
-  const struct senders_table *t;
-  const struct row_order *order;
-  struct row_packing packing;
-};
-
-static uint64_t row_key(const void *context, uint32_t number, unsigned word) {
-  const struct reading *r = context;
-  const struct senders_key *key = &row_at(r->t, number)->key;
-  const uint32_t values[KEY_COLUMNS] = {r->order->string_ranks[key->sender], r->order->words.outcome[key->outcome], key->hour};
-  return row_packing_word(&r->packing, values, word);
+static void rank_columns(const struct row_order *order, const void *row, uint32_t *columns) {
+  const struct senders_key *key = &((const struct live_row *)row)->key;
+  columns[0] = order->string_ranks[key->sender], columns[1] = order->words.outcome[key->outcome], columns[2] = key->hour;
 }
 
-static void read_row(const struct reading *r, uint32_t number, struct senders_row *row) {
-  const struct live_row *live = row_at(r->t, number);
-  row->sender_domain = interner_text(r->order->strings, live->key.sender);
-  row->outcome = outcome_name((enum outcome)live->key.outcome);
-  row->hour = live->key.hour;
-  row->count = live->count;
+static void read_row(const void *table, const struct row_order *order, const void *row, union any_row *any) {
+  const struct senders_table *t = table;
+  const struct live_row *live = row;
+  struct senders_row *out = &any->senders;
+  out->sender_domain = interner_text(order->strings, live->key.sender);
+  out->outcome = outcome_name((enum outcome)live->key.outcome);
+  out->hour = live->key.hour;
+  out->count = live->count;
   if (live->few_count <= FEW_MAX)
-    spread_few(live, &row->recipients);
+    spread_few(live, &out->recipients);
   else
-    memcpy(&row->recipients, sketch_at(r->t, live), sizeof row->recipients);
+    memcpy(&out->recipients, sketch_at(t, live), sizeof out->recipients);
 }
 
 bool senders_table_each(const struct senders_table *t, const struct row_order *order, row_visit_fn *each, void *context) {
-  struct reading r = {.t = t, .order = order};
-  const uint32_t largest[KEY_COLUMNS] = {(uint32_t)interner_count(order->strings) - 1, OUTCOME_COUNT, UINT32_MAX};
-  row_packing_init(&r.packing, largest, KEY_COLUMNS);
-  struct row_sort sort;
-  row_sort_init(&sort, t->rows.count);
-  row_sort_run(&sort, r.packing.word_count, row_key, &r);
-  bool ok = true;
-  for (size_t i = 0; i < sort.count && ok; i++) {
-    struct senders_row row;
-    read_row(&r, sort.items[i].row, &row);
-    ok = each(context, &row);
-  }
-  row_sort_deinit(&sort);
-  return ok;
+  const uint32_t largest[] = {(uint32_t)interner_count(order->strings) - 1, OUTCOME_COUNT, UINT32_MAX};
+  const struct row_telling telling = {largest, sizeof largest / sizeof *largest, rank_columns, read_row};
+  return row_table_each(&t->table, t, &telling, order, each, context);
 }

@@ -8,11 +8,11 @@
 #ifndef AGGREGATE_SENDERS_TABLE_H
 #define AGGREGATE_SENDERS_TABLE_H
 
-#include "aggregate/row_source.h"
+#include "aggregate/row_table.h"
 
 struct senders_table {
-  struct slot_table table;
-  struct pool rows, sketches;
+  struct row_table table;
+  struct pool sketches;
 };
 
 struct senders_key {
@@ -26,9 +26,11 @@ size_t senders_table_used_bytes(const struct senders_table *t);
 
 uint64_t senders_key_hash(const struct senders_key *key);
 static inline void senders_table_prefetch_slot(const struct senders_table *t, uint64_t key_hash) {
-  slot_prefetch(&t->table, key_hash);
+  slot_prefetch(&t->table.slots, key_hash);
 }
-void senders_table_prefetch_row(const struct senders_table *t, uint64_t key_hash);
+static inline void senders_table_prefetch_row(const struct senders_table *t, uint64_t key_hash) {
+  row_table_prefetch_row(&t->table, key_hash);
+}
 /* The row of the key, made when it is new; good as a number until the table is emptied. */
 uint32_t senders_table_find(struct senders_table *t, const struct senders_key *key, uint64_t key_hash, uint64_t recipient_hash);
 /* One delivery to the recipient of this hash. */
